@@ -1,0 +1,227 @@
+//! Configuration: as written (`wisp.toml`) → as meant ([`Config`]).
+//!
+//! `file` owns the written form: serde structs that refuse unknown keys. `check` turns it into the types of this page,
+//! with real units and resolved paths, and reports every error at once. Nothing downstream validates again.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+mod check;
+mod file;
+mod nearest;
+pub mod units;
+
+pub use check::{ConfigError, Problem, load, parse};
+
+/// What a host is told to do: the checked form of `wisp.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The listeners and the host as a whole.
+    pub server: ServerConfig,
+    /// What a request, a response and an instance may not exceed.
+    pub limits: Limits,
+    /// The functions, ordered by service and name.
+    pub functions: Vec<FunctionConfig>,
+    /// Custom domains by their name in lower case.
+    pub domains: BTreeMap<String, DomainConfig>,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where HTTP triggers are served. Default `127.0.0.1:9000`.
+    pub listen: SocketAddr,
+    /// Where the management and invocation API is served. Default `127.0.0.1:9001`; loopback only, as long as no access
+    /// keys are configured.
+    pub api_listen: SocketAddr,
+    /// Where compiled artifacts and other state live. Default: `.wisp` beside the configuration file.
+    pub data_dir: PathBuf,
+    /// How many bytes the compiled artifacts may take before the least recently used go. Default 4 GB.
+    pub artifact_cache: u64,
+    /// Networks whose `x-forwarded-for` is believed. Default: none.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How long what runs may go on after a stop signal. Default 30 s.
+    pub grace_period: Duration,
+    /// How many instances may live at once, over all functions. Default 1000.
+    pub max_instances: NonZeroUsize,
+    /// How many connections a listener holds at once. Default 10,000.
+    pub max_connections: NonZeroUsize,
+    /// How long an invocation may wait for an instance, first come first served. Default 10 s.
+    pub queue_timeout: Duration,
+    /// How many invocations of one function may wait for an instance. Default 1000.
+    pub queue_length: usize,
+    /// The account that functions are told they belong to. Default `000000000000`.
+    pub account_id: Arc<str>,
+    /// The region that functions are told they run in. Default `local`.
+    pub region: Arc<str>,
+}
+
+/// `[limits]`: CONTRACTS §5.1. The default is the named set `classic`; `current` is what Function Compute has today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sum of the request headers' names and values, in bytes. Default 4 KB; `current` 8 KB.
+    pub request_headers: usize,
+    /// Path and query, in bytes. Default 4 KB.
+    pub request_target: usize,
+    /// Body of a synchronous request, in bytes. Default 16 MB; `current` 32 MB.
+    pub sync_body: usize,
+    /// Body of an asynchronous invocation, in bytes. Default 128 KB.
+    pub async_body: usize,
+    /// Sum of the response headers' names and values, in bytes. Default 4 KB; `current` 8 KB.
+    pub response_headers: usize,
+    /// Body of a response that is not streamed, in bytes. Default 16 MB; `current` 32 MB.
+    pub response_body: usize,
+    /// How much log an invocation may leave, in bytes; more is dropped and counted. Default 256 KB.
+    pub log: usize,
+    /// How many host resources (descriptors, sockets, streams, …) an instance may hold. Default 1024.
+    pub resources: usize,
+    /// How many elements the tables of an instance may have together. Default 200,000.
+    pub table_elements: usize,
+}
+
+/// One function: `[functions.<name>]`.
+#[derive(Clone, Debug)]
+pub struct FunctionConfig {
+    /// Letters, digits, `_` and `-`, not starting with a digit or `-`; 1 to 64.
+    pub name: Arc<str>,
+    /// The service that owns the function; same alphabet, 1 to 128. Default `default`.
+    pub service: Arc<str>,
+    /// The file to serve: a component, or a core module that can be made one.
+    pub component: PathBuf,
+    /// How `component` is made from source; `None` if it is given as it is.
+    pub build: Option<BuildConfig>,
+    /// What the guest is told its handler is, such as `index.handler`. Default empty.
+    pub handler: Arc<str>,
+    /// What the guest is told its initializer is. For a `wasi:http` component it also switches `POST /initialize` on.
+    pub initializer: Option<Arc<str>>,
+    /// Timeout of one invocation. Default 3 s, 1 s to 86,400 s.
+    pub timeout: Duration,
+    /// Timeout of the initializer. Default 3 s, 1 s to 300 s.
+    pub initialization_timeout: Duration,
+    /// What becomes of an instance whose initializer failed.
+    pub initialization_failure: InitializationFailure,
+    /// For a `wasi:http` component: `GET /pre-freeze` after a request that no other follows. Default off.
+    pub pre_freeze: bool,
+    /// For a `wasi:http` component: `GET /pre-stop` before an instance goes. Default off.
+    pub pre_stop: bool,
+    /// Timeout of the pre-freeze and pre-stop hooks. Default 3 s, at most 90 s.
+    pub hook_timeout: Duration,
+    /// Memory of the whole instance in bytes: the sum over its memories. Default 128 MB, 1 MB to 4 GB.
+    pub memory: u64,
+    /// Bytes in the instance's `/tmp`. Default 512 MB; 0: there is none.
+    pub scratch: u64,
+    /// Directory that the guest sees read-only as `/code`. Default: none.
+    pub code_dir: Option<PathBuf>,
+    /// How many invocations an instance handles at once. Default 1, at most 200.
+    pub instance_concurrency: NonZeroUsize,
+    /// Instances kept ready. Default 0.
+    pub min_instances: usize,
+    /// Instances at most. Default 100.
+    pub max_instances: NonZeroUsize,
+    /// How long an instance beyond `min_instances` may be idle. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Invocations after which an instance is replaced. Default: any number.
+    pub max_requests_per_instance: Option<NonZeroU32>,
+    /// Whether instances are reused.
+    pub isolation: Isolation,
+    /// Environment variables; 4 KB of names and values at most, none named `FC_*`.
+    pub environment: BTreeMap<String, String>,
+    /// Where the guest may connect to, in the form of [`crate::capability::outbound`]. Default: nowhere.
+    pub allowed_outbound: Vec<String>,
+    /// The log project and store that the guest is told of. Default empty.
+    pub log_project: Arc<str>,
+    /// See `log_project`.
+    pub log_store: Arc<str>,
+    /// The HTTP trigger; `None`: reached by event invokes only.
+    pub http: Option<HttpTriggerConfig>,
+}
+
+/// `[functions.<name>.build]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildConfig {
+    /// Directory of the sources. Default: the configuration file's own.
+    pub source: PathBuf,
+    /// The source language; `None`: told by the files in `source`.
+    pub language: Option<Language>,
+    /// A shell command to run in `source` in place of wisp's own recipe. It must write `component`.
+    pub command: Option<String>,
+    /// The world of `wit/` that the sources implement; used for JavaScript and Python. Default `event-function`.
+    pub world: String,
+}
+
+/// A source language that wisp knows a recipe for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Language {
+    /// `Cargo.toml`.
+    Rust,
+    /// `*.js`.
+    JavaScript,
+    /// `*.py`.
+    Python,
+}
+
+/// `initialization_failure`: CONTRACTS §3.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitializationFailure {
+    /// `"retry"`, FC 2.0 and the default: the same instance tries again at the next invocation, until it succeeds.
+    Retry,
+    /// `"replace"`, FC 3.0: the instance goes, the next invocation starts another.
+    Replace,
+}
+
+/// `isolation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// `"instance"`, the default: an instance serves many invocations, one function's only.
+    Instance,
+    /// `"request"`: every invocation has an instance of its own.
+    Request,
+}
+
+/// `[functions.<name>.http]`.
+#[derive(Clone, Debug)]
+pub struct HttpTriggerConfig {
+    /// Methods that the trigger takes, of HEAD, POST, PUT, GET, DELETE, PATCH, OPTIONS. Default: all of them.
+    pub methods: Vec<http::Method>,
+    /// How a request becomes an event, for functions that export an event handler. Default `fc3`.
+    pub payload_format: PayloadFormat,
+}
+
+/// `payload_format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadFormat {
+    /// `"fc3"`: CONTRACTS §3.8.
+    Fc3,
+    /// `"cloudbase"`: CONTRACTS §8.1 and §8.2.
+    Cloudbase,
+    /// `"api-gateway"`: CONTRACTS §6.2, API gateway.
+    ApiGateway,
+}
+
+/// `[domains."<name>"]`.
+#[derive(Clone, Debug)]
+pub struct DomainConfig {
+    /// Routes as written; the trigger orders them by CONTRACTS §2.4.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// One entry of a domain's `routes`.
+#[derive(Clone, Debug)]
+pub struct RouteConfig {
+    /// A path, or a prefix that ends in `/*`.
+    pub path: String,
+    /// The service of the function. Default `default`.
+    pub service: Arc<str>,
+    /// The function; it has an HTTP trigger.
+    pub function: Arc<str>,
+    /// Default `LATEST`.
+    pub qualifier: Arc<str>,
+    /// Methods that the route takes; empty: those of the trigger.
+    pub methods: Vec<http::Method>,
+}
