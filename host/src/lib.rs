@@ -1,1 +1,21 @@
-//! wisp.
+//! wisp: a WebAssembly function host under the programming model of Function Compute.
+//!
+//! The modules in the order of an invocation: [`server`] ▸ `trigger` ▸ [`host`] and [`invoke`] ▸ `pool` ▸ `instance`.
+//! ARCHITECTURE.md has the map.
+
+mod admission;
+mod api;
+pub mod capability;
+pub mod catalog;
+pub mod component;
+pub mod config;
+pub mod engine;
+pub mod host;
+pub mod instance;
+pub mod invoke;
+mod limits;
+mod platform_error;
+mod pool;
+pub mod server;
+pub mod telemetry;
+pub mod trigger;

@@ -86,7 +86,7 @@ pub struct Limits {
 }
 
 /// One function: `[functions.<name>]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionConfig {
     /// Letters, digits, `_` and `-`, not starting with a digit or `-`; 1 to 64.
     pub name: Arc<str>,
@@ -185,7 +185,7 @@ pub enum Isolation {
 }
 
 /// `[functions.<name>.http]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTriggerConfig {
     /// Methods that the trigger takes, of HEAD, POST, PUT, GET, DELETE, PATCH, OPTIONS. Default: all of them.
     pub methods: Vec<http::Method>,

@@ -1,0 +1,146 @@
+//! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of CONTRACTS §1.2 and §1.3.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body::Body;
+
+use super::{ResponseBody, whole};
+use crate::{
+    catalog::Target,
+    host::FunctionHost,
+    invoke::{Failed, Invocation, InvokeError, Report, RequestId},
+    platform_error::{ErrorForm, PlatformError},
+    trigger::http::{BodyError, header_text, read_body},
+};
+
+/// Bytes of log that a caller gets back: CONTRACTS §5.1.
+const LOG_TAIL: usize = 4 << 10;
+
+/// The headers that scripts in a browser may read: CONTRACTS §1.3.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,x-fc-max-memory-usage,x-fc-log-result,\
+     x-fc-invocation-code-version",
+);
+
+pub(super) async fn invoke<B>(
+    host: &FunctionHost,
+    service: Option<&str>,
+    function: &str,
+    qualifier: &str,
+    request: Request<B>,
+    id: RequestId,
+    form: ErrorForm,
+) -> Result<Response<ResponseBody>, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    check_invocation_type(&head.headers)?;
+    let mut invocation = Invocation::new();
+    invocation.id = id;
+    invocation.wants_log = wants_log(&head.headers)?;
+    invocation.trace_parent = header_text(&head.headers, "traceparent");
+    let event = read_body(&head, body, host.limits().sync_body).await?;
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (service, function) = (service.map(decoded), decoded(function));
+    let target = Target { service: service.as_deref(), function: &function, qualifier };
+    let version = if qualifier.is_empty() { crate::catalog::LATEST } else { qualifier };
+    match host.invoke_event(target, invocation, event).await {
+        Ok((result, report)) => Ok(answer(result, &report, version, None)),
+        Err(InvokeError::BadResponse { message, report }) => {
+            let error = PlatformError::bad_response(message);
+            let body = error.response(form, &id).into_body();
+            let mut response = answer(body, &report, version, Some("UnhandledInvocationError"));
+            *response.status_mut() = error.status;
+            Ok(response)
+        }
+        Err(error) => match PlatformError::from_invoke(error) {
+            Ok(error) => Err(error),
+            Err(failed) => Ok(failure(*failed, version)),
+        },
+    }
+}
+
+fn check_invocation_type(headers: &HeaderMap) -> Result<(), PlatformError> {
+    match headers.get("x-fc-invocation-type").map(HeaderValue::as_bytes) {
+        None | Some(b"Sync") => Ok(()),
+        Some(b"Async") => Err(PlatformError::invalid_argument(
+            "InvocationType is set to Async, but this host has no asynchronous invocations (allowed: Sync)",
+        )),
+        Some(other) => Err(PlatformError::invalid_argument(format!(
+            "InvocationType is set to an invalid value (allowed: Sync | Async, actual: '{}')",
+            String::from_utf8_lossy(other)
+        ))),
+    }
+}
+
+fn wants_log(headers: &HeaderMap) -> Result<bool, PlatformError> {
+    match headers.get("x-fc-log-type").map(HeaderValue::as_bytes) {
+        None | Some(b"None" | b"") => Ok(false),
+        Some(b"Tail") => Ok(true),
+        // The message is the real service's: CONTRACTS §1.7.
+        Some(other) => Err(PlatformError::invalid_argument(format!(
+            "LogType is set to an invalid value (allowed: Tail | None, actual: '{}')",
+            String::from_utf8_lossy(other)
+        ))),
+    }
+}
+
+/// A failed function is a successful invoke: 200, and the error in a header and the body.
+fn failure(failed: Failed, version: &str) -> Response<ResponseBody> {
+    let mut response =
+        answer(failed.error.document.into(), &failed.report, version, Some(failed.error.error_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn answer(body: Bytes, report: &Report, version: &str, error_type: Option<&'static str>) -> Response<ResponseBody> {
+    let mut response = Response::new(whole(body));
+    let headers = response.headers_mut();
+    // Never JSON: the Node.js client parses whatever is labelled so (CONTRACTS §1.3).
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    let usage = report.usage;
+    let mut insert = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    insert("x-fc-invocation-duration", &usage.duration.as_millis().to_string());
+    insert("x-fc-max-memory-usage", &format!("{:.2}", usage.memory_mb()));
+    insert("x-fc-invocation-service-version", version);
+    insert("x-fc-invocation-code-version", version);
+    if !report.instance_id.is_empty() {
+        insert("x-fc-instance-id", &report.instance_id);
+    }
+    if let Some(error_type) = error_type {
+        insert("x-fc-error-type", error_type);
+    }
+    if !report.log.is_empty() {
+        insert("x-fc-log-result", &BASE64_STANDARD.encode(tail(&report.log)));
+    }
+    response
+}
+
+/// The end of a log, from the beginning of a character on.
+fn tail(log: &[u8]) -> &[u8] {
+    let from = log.len().saturating_sub(LOG_TAIL);
+    let tail = log.get(from..).unwrap_or_default();
+    let continuation = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+    tail.get(continuation..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_does_not_begin_inside_a_character() {
+        let log = "é".repeat(LOG_TAIL);
+        let odd = [log.as_bytes(), b"x"].concat();
+        assert!(std::str::from_utf8(tail(&odd)).is_ok());
+        assert!(tail(&odd).len() <= LOG_TAIL);
+        assert_eq!(tail(b"short"), b"short");
+    }
+}

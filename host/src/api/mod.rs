@@ -1,0 +1,75 @@
+//! The API listener: event invokes of both API versions, HTTP triggers under the proxy path, and what the command line
+//! asks a host about.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
+
+mod inspect;
+mod invocations;
+mod logs;
+
+use crate::{
+    host::FunctionHost,
+    invoke::RequestId,
+    platform_error::{ErrorForm, PlatformError},
+    trigger::http::{self as http_trigger, BodyError},
+};
+
+/// A body of either listener: an HTTP trigger's, or the API's own.
+pub(crate) type ResponseBody = Either<http_trigger::ResponseBody, UnsyncBoxBody<Bytes, wasmtime_wasi_http::Error>>;
+
+/// A body that is whole.
+fn whole(body: Bytes) -> ResponseBody {
+    Either::Left(Either::Left(Full::new(body)))
+}
+
+/// A body that comes piece by piece.
+fn piecewise(pieces: impl futures_util::Stream<Item = Bytes> + Send + 'static) -> ResponseBody {
+    use futures_util::StreamExt as _;
+    let frames = pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+    Either::Right(http_body_util::StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync())
+}
+
+/// Answers one request of the API listener.
+pub(crate) async fn handle<B>(host: FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    // The official clients reach HTTP triggers by the same endpoint as the API.
+    if request.uri().path().starts_with(http_trigger::PROXY_PREFIX) {
+        return http_trigger::handle(host, peer, request).await.map(Either::Left);
+    }
+    let id = RequestId::new();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let form = if path.starts_with("/2023-03-30/") { ErrorForm::Fc3 } else { ErrorForm::Fc2 };
+    let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let answer = match (&method, segments.as_slice()) {
+        (&Method::POST, ["2016-08-15", "services", service, "functions", function, "invocations"]) => {
+            let (service, qualifier) = service.split_once('.').unwrap_or((service, crate::catalog::LATEST));
+            invocations::invoke(&host, Some(service), function, qualifier, request, id, form).await
+        }
+        (&Method::POST, ["2023-03-30", "functions", function, "invocations"]) => {
+            let qualifier = query_value(request.uri().query(), "qualifier").unwrap_or_default();
+            invocations::invoke(&host, None, function, &qualifier, request, id, form).await
+        }
+        (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(&host)),
+        (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(&host)),
+        (&Method::GET, ["wisp", "logs"]) => logs::logs(&host, request.uri().query()),
+        (&Method::GET, ["metrics"]) => Ok(inspect::metrics(&host)),
+        _ => Err(PlatformError::path_not_supported(&method, &path)),
+    };
+    let mut response = answer.unwrap_or_else(|error| error.response(form, &id).map(whole));
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert("x-fc-request-id", id);
+    }
+    response
+}
+
+/// The decoded value of a query parameter, if it is given.
+fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    form_urlencoded::parse(query?.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}

@@ -1,0 +1,128 @@
+//! TCP and UDP of guests: only outwards, and only to the addresses that `allowed_outbound` names or that an allowed name
+//! resolved to in this instance.
+
+use std::{collections::HashMap, net::{IpAddr, SocketAddr}, sync::Arc};
+
+use parking_lot::Mutex;
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, Resource},
+};
+use wasmtime_wasi::{
+    WasiCtxBuilder,
+    p2::{
+        Network as WasiNetwork,
+        bindings::sockets::{
+            ip_name_lookup::{Host as _, HostResolveAddressStream as _, ResolveAddressStream},
+            network::{ErrorCode, IpAddress},
+        },
+    },
+    sockets::{SocketAddrUse, WasiSocketsView as _},
+};
+
+use super::outbound::{OutboundPolicy, ResolvedNames};
+use crate::instance::Guest;
+
+const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+
+/// How many look-ups of one instance are remembered while they are under way.
+const MAX_LOOKUPS: usize = 64;
+
+/// What an instance may connect to. Names that it looks up are remembered for its life.
+pub(crate) struct Network {
+    policy: Arc<OutboundPolicy>,
+    resolved: Arc<Mutex<ResolvedNames>>,
+    /// Which name a look-up under way is for, by the number of its resource.
+    lookups: HashMap<u32, String>,
+}
+
+impl Network {
+    pub(crate) fn new(policy: Arc<OutboundPolicy>) -> Self {
+        Self { policy, resolved: Arc::default(), lookups: HashMap::new() }
+    }
+
+    /// Opens sockets in a context, if the policy names anything at all.
+    pub(crate) fn allow(&self, wasi: &mut WasiCtxBuilder) {
+        if self.policy.is_empty() {
+            return;
+        }
+        let (policy, resolved) = (self.policy.clone(), self.resolved.clone());
+        wasi.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true).socket_addr_check(move |address, usage| {
+            let allowed = allows(&policy, &resolved, address, usage);
+            Box::pin(async move { allowed })
+        });
+    }
+
+    fn begin_lookup(&mut self, stream: u32, name: String) {
+        if self.lookups.len() >= MAX_LOOKUPS {
+            self.lookups.clear();
+        }
+        self.lookups.insert(stream, name);
+    }
+
+    fn learn(&self, stream: u32, address: IpAddress) {
+        if let Some(name) = self.lookups.get(&stream) {
+            self.resolved.lock().learn(name, &[ip(address)]);
+        }
+    }
+}
+
+fn ip(address: IpAddress) -> IpAddr {
+    match address {
+        IpAddress::Ipv4((a, b, c, d)) => IpAddr::from([a, b, c, d]),
+        IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => IpAddr::from([a, b, c, d, e, f, g, h]),
+    }
+}
+
+fn allows(policy: &OutboundPolicy, resolved: &Mutex<ResolvedNames>, address: SocketAddr, usage: SocketAddrUse) -> bool {
+    match usage {
+        SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+            policy.allows_address(address) || resolved.lock().allows(policy, address)
+        }
+        // The implicit bind of a socket that is about to connect or send. To bind a chosen address is to serve.
+        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
+        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+    }
+}
+
+/// Replaces the look-up functions: names that no rule speaks of are not looked up, and what others resolve to is learnt.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut lookup = linker.instance(IP_NAME_LOOKUP)?;
+    lookup.func_wrap("resolve-addresses", resolve_addresses)?;
+    lookup.func_wrap("[method]resolve-address-stream.resolve-next-address", resolve_next_address)
+}
+
+type Lookup<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
+
+fn resolve_addresses(
+    mut store: StoreContextMut<'_, Guest>,
+    (network, name): (Resource<WasiNetwork>, String),
+) -> Lookup<Resource<ResolveAddressStream>> {
+    let guest = store.data_mut();
+    if !guest.network.policy.allows_name(&name) {
+        return Ok((Err(ErrorCode::AccessDenied),));
+    }
+    let stream = match guest.sockets().resolve_addresses(network, name.clone()) {
+        Ok(stream) => stream,
+        Err(error) => return Ok((Err(error.downcast()?),)),
+    };
+    guest.network.begin_lookup(stream.rep(), name);
+    Ok((Ok(stream),))
+}
+
+fn resolve_next_address(
+    mut store: StoreContextMut<'_, Guest>,
+    (stream,): (Resource<ResolveAddressStream>,),
+) -> Lookup<Option<IpAddress>> {
+    let guest = store.data_mut();
+    let number = stream.rep();
+    match guest.sockets().resolve_next_address(stream) {
+        Ok(address) => {
+            if let Some(address) = address {
+                guest.network.learn(number, address);
+            }
+            Ok((Ok(address),))
+        }
+        Err(error) => Ok((Err(error.downcast()?),)),
+    }
+}

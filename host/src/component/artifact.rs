@@ -1,0 +1,259 @@
+//! Compiled code on disk: compiled once, mapped at start, never trusted unchecked.
+//!
+//! A file is named by the component's digest, in a directory named by the engine's compatibility hash, so that another
+//! wasmtime or other settings never meet it. Beside each lies a MAC over its content under a key that only this user can
+//! read: loading compiled code runs it, so a file that is damaged or was put there by somebody else is compiled anew.
+
+use std::{
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use wasmtime::{Engine, component::Component};
+
+use super::ComponentError;
+
+/// A block of SHA-256, the longest key that an HMAC uses as it is.
+const KEY_LENGTH: usize = 64;
+
+/// A directory of compiled components with an upper size. A cheap handle.
+#[derive(Clone)]
+pub struct ArtifactCache(Arc<Shared>);
+
+struct Shared {
+    directory: PathBuf,
+    key: [u8; KEY_LENGTH],
+    capacity: u64,
+}
+
+impl ArtifactCache {
+    /// Opens or makes the cache in `directory` for at most `capacity` bytes.
+    ///
+    /// # Errors
+    /// If the directory cannot be made, or its key not be read or written.
+    pub fn open(directory: &Path, capacity: u64) -> io::Result<Self> {
+        make_private_dir(directory)?;
+        let key = read_or_make_key(&directory.join("key"))?;
+        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity })))
+    }
+
+    /// Bytes that the compiled components take.
+    pub fn size(&self) -> u64 {
+        self.files().iter().map(|file| file.size).sum()
+    }
+
+    /// Bytes that they may take.
+    pub fn capacity(&self) -> u64 {
+        self.0.capacity
+    }
+
+    /// Where they lie.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// The compiled component: mapped from its file, or compiled from `bytes` and kept.
+    pub(super) fn component(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> Result<Component, ComponentError> {
+        let path = self.path(engine, digest)?;
+        if let Some(component) = self.map(engine, &path) {
+            return Ok(component);
+        }
+        // One writer at a time, over all processes; who waited finds the file made.
+        let lock = File::create(path.with_extension("lock"))?;
+        lock.lock()?;
+        if let Some(component) = self.map(engine, &path) {
+            return Ok(component);
+        }
+        let code = engine.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        self.write(&path, &code)?;
+        let _ = fs::remove_file(path.with_extension("lock"));
+        self.prune(&path);
+        self.map(engine, &path).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
+    }
+
+    pub(super) fn holds(&self, engine: &Engine, digest: &str) -> bool {
+        self.path(engine, digest).is_ok_and(|path| path.exists())
+    }
+
+    fn path(&self, engine: &Engine, digest: &str) -> io::Result<PathBuf> {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let directory = self.0.directory.join(format!("{:016x}", hasher.finish()));
+        make_private_dir(&directory)?;
+        Ok(directory.join(digest).with_extension("cwasm"))
+    }
+
+    /// The component in `path`, if the file is there, whole and ours.
+    fn map(&self, engine: &Engine, path: &Path) -> Option<Component> {
+        let mac = fs::read(path.with_extension("mac")).ok()?;
+        if self.mac_of(path).ok()?.verify_slice(&mac).is_err() {
+            tracing::warn!(file = %path.display(), "compiled code is damaged or foreign: compiling anew");
+            return None;
+        }
+        // So that pruning knows when it was last of use. Not worth failing for.
+        let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        #[allow(unsafe_code, reason = "the MAC above says that this user's wisp wrote the file, with this very content")]
+        let component = unsafe { Component::deserialize_file(engine, path) };
+        component.inspect_err(|error| tracing::warn!(file = %path.display(), %error, "compiled code does not load")).ok()
+    }
+
+    fn mac_of(&self, path: &Path) -> io::Result<Hmac<Sha256>> {
+        let mut file = File::open(path)?;
+        let mut mac = self.mac();
+        let mut chunk = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut chunk)? {
+                0 => return Ok(mac),
+                read => mac.update(chunk.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
+    fn mac(&self) -> Hmac<Sha256> {
+        Hmac::new(&self.0.key.into())
+    }
+
+    fn write(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+        let mut mac = self.mac();
+        mac.update(code);
+        // The MAC goes last: a file without its MAC counts as absent.
+        write_whole(path, code)?;
+        write_whole(&path.with_extension("mac"), &mac.finalize().into_bytes())
+    }
+
+    /// Removes the least recently used files until the rest fits, but never `keep`.
+    fn prune(&self, keep: &Path) {
+        let mut files = self.files();
+        files.sort_by_key(|file| file.used);
+        let mut size: u64 = files.iter().map(|file| file.size).sum();
+        for file in files.iter().filter(|file| file.path != keep) {
+            if size <= self.0.capacity {
+                return;
+            }
+            // A process that has it mapped keeps its mapping.
+            let _ = fs::remove_file(&file.path);
+            let _ = fs::remove_file(file.path.with_extension("mac"));
+            size -= file.size;
+        }
+    }
+
+    fn files(&self) -> Vec<Artifact> {
+        let Ok(engines) = fs::read_dir(&self.0.directory) else { return Vec::new() };
+        engines
+            .flatten()
+            .filter_map(|engine| fs::read_dir(engine.path()).ok())
+            .flat_map(|files| files.flatten())
+            .filter(|file| file.path().extension().is_some_and(|extension| extension == "cwasm"))
+            .filter_map(|file| {
+                let metadata = file.metadata().ok()?;
+                Some(Artifact { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
+            })
+            .collect()
+    }
+}
+
+struct Artifact {
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
+    if let Ok(key) = fs::read(path)
+        && let Ok(key) = key.try_into()
+    {
+        return Ok(key);
+    }
+    // Each version-4 UUID is 122 random bits from the system's generator.
+    let parts = [(); KEY_LENGTH / 16].map(|()| uuid::Uuid::new_v4().into_bytes());
+    write_whole(path, parts.as_flattened())?;
+    let key = fs::read(path)?;
+    key.try_into().map_err(|_| io::Error::other(format!("{} is not a key of {KEY_LENGTH} bytes: remove it", path.display())))
+}
+
+/// Writes a file that is either whole or not there, readable for this user alone.
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> Engine {
+        Engine::default()
+    }
+
+    fn component() -> Vec<u8> {
+        wat::parse_str("(component (core module (func (export \"f\"))))").unwrap()
+    }
+
+    fn only_file(cache: &ArtifactCache) -> PathBuf {
+        let files = cache.files();
+        assert_eq!(files.len(), 1);
+        files[0].path.clone()
+    }
+
+    #[test]
+    fn compiled_code_is_kept_and_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
+        assert!(!cache.holds(&engine(), "d"));
+        cache.component(&engine(), "d", &component()).unwrap();
+        let reopened = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
+        // No bytes to compile from: it must come from the file.
+        reopened.component(&engine(), "d", b"").unwrap();
+        assert!(reopened.size() > 0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_compiled_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
+        cache.component(&engine(), "d", &component()).unwrap();
+        let path = only_file(&cache);
+        let mut damaged = fs::read(&path).unwrap();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        cache.component(&engine(), "d", &component()).unwrap();
+        assert_ne!(fs::read(&path).unwrap(), damaged);
+    }
+
+    #[test]
+    fn a_file_of_another_key_is_never_loaded() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ours = ArtifactCache::open(ours.path(), 1 << 30).unwrap();
+        let theirs = ArtifactCache::open(theirs.path(), 1 << 30).unwrap();
+        ours.component(&engine(), "d", &component()).unwrap();
+        theirs.component(&engine(), "d", &component()).unwrap();
+        for extension in ["cwasm", "mac"] {
+            fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
+        }
+        assert!(ours.map(&engine(), &only_file(&ours)).is_none());
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_when_the_cache_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 0).unwrap();
+        cache.component(&engine(), "first", &component()).unwrap();
+        cache.component(&engine(), "second", &component()).unwrap();
+        assert!(only_file(&cache).to_string_lossy().contains("second"));
+    }
+}

@@ -1,0 +1,172 @@
+//! Bytes → a linked, ready component. Everything that can be wrong with a component is found here, when it is deployed,
+//! and never at a request.
+//!
+//! The way: `adapt` (a core module becomes a component) ▸ `inspect` (exports tell the kind, imports are checked against
+//! the policy) ▸ `artifact` (compiled code from the cache, or compiled now) ▸ link (`InstancePre`).
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::{
+    capability,
+    engine::{EngineKind, Engines},
+    instance::Guest,
+};
+
+pub(crate) mod adapt;
+pub mod artifact;
+pub(crate) mod entry;
+pub mod inspect;
+pub mod source;
+
+pub use artifact::ArtifactCache;
+pub(crate) use entry::{Entry, HttpEntry};
+pub use inspect::{Inspection, Kind};
+
+/// Why a file is not served. Each message names the thing and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// Neither a component nor a core module.
+    #[error("{0}")]
+    Foreign(String),
+    /// It starts as one but does not go on as one.
+    #[error("damaged or truncated WebAssembly: {0}")]
+    Damaged(String),
+    /// A core module that cannot be made a component.
+    #[error(
+        "this core module cannot be adapted to a component: {0}. Build it against wisp's WIT package (wit-bindgen), or \
+         give it a `_start` function"
+    )]
+    NotAdaptable(String),
+    /// It exports nothing that wisp calls.
+    #[error(
+        "exports no handler: wisp calls wisp:function/event-handler@1.0.0, wisp:function/http-handler@1.0.0, \
+         wasi:http/incoming-handler@0.2.x, wasi:http/handler@0.3.x or wasi:cli/run@0.2.x, this component exports {0}"
+    )]
+    NoHandler(String),
+    /// It imports what no function is given.
+    #[error("wants imports that no function is given: {0}")]
+    RefusedImports(String),
+    /// An import or an export has another type than the contract says.
+    #[error("does not fit the contract: {0}")]
+    Mismatch(String),
+    /// The compiler refused it.
+    #[error("does not compile: {0}")]
+    Compile(String),
+    /// The artifact cache could not be read or written.
+    #[error("artifact cache: {0}")]
+    Cache(#[from] std::io::Error),
+    /// The engine for it could not be made.
+    #[error("{0:#}")]
+    Engine(anyhow::Error),
+}
+
+/// Makes components ready. A cheap handle.
+#[derive(Clone)]
+pub struct Loader(Arc<Shared>);
+
+struct Shared {
+    engines: Engines,
+    cache: ArtifactCache,
+    sequential: Linker<Guest>,
+    concurrent: std::sync::OnceLock<Linker<Guest>>,
+}
+
+/// A component that only needs a store to become an instance. Immutable.
+pub struct Ready {
+    /// SHA-256 of the component's bytes, in hex.
+    pub digest: String,
+    /// What the component is, by its exports.
+    pub kind: Kind,
+    pub(crate) entry: Entry,
+    pub(crate) engine: wasmtime::Engine,
+}
+
+impl Loader {
+    /// A loader whose compiled code goes through `cache`.
+    ///
+    /// # Errors
+    /// If the host's own imports do not link: a bug.
+    pub fn new(engines: Engines, cache: ArtifactCache) -> anyhow::Result<Self> {
+        let sequential = capability::linker(engines.get(EngineKind::Sequential)?, EngineKind::Sequential)?;
+        Ok(Self(Arc::new(Shared { engines, cache, sequential, concurrent: std::sync::OnceLock::new() })))
+    }
+
+    /// The engines that components are compiled for.
+    pub fn engines(&self) -> &Engines {
+        &self.0.engines
+    }
+
+    /// Where compiled code is kept.
+    pub fn cache(&self) -> &ArtifactCache {
+        &self.0.cache
+    }
+
+    /// Adapts, checks, compiles (or finds) and links a component. Compiling takes seconds for a JavaScript or Python
+    /// component that was never seen before: call it from a blocking thread.
+    ///
+    /// # Errors
+    /// See [`ComponentError`].
+    pub fn load(&self, bytes: &[u8]) -> Result<Ready, ComponentError> {
+        let bytes = adapt::to_component(bytes)?;
+        let inspection = inspect::inspect_component(&bytes)?;
+        let kind = inspection.served_kind()?;
+        let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        let component = self.0.cache.component(engine, &digest, &bytes)?;
+        let entry = self.link(kind, &component)?;
+        Ok(Ready { digest, kind, entry, engine: engine.clone() })
+    }
+
+    /// Whether compiled code for these bytes is at hand, so that `load` will be quick.
+    pub fn is_compiled(&self, bytes: &[u8]) -> bool {
+        let Ok(bytes) = adapt::to_component(bytes) else { return false };
+        let Ok(kind) = inspect::inspect_component(&bytes).and_then(|it| it.served_kind()) else { return false };
+        let Ok(engine) = self.0.engines.get(kind.engine()) else { return false };
+        self.0.cache.holds(engine, &hex(&Sha256::digest(&bytes)))
+    }
+
+    fn link(&self, kind: Kind, component: &Component) -> Result<Entry, ComponentError> {
+        let pre = self.pre(kind, component)?;
+        Entry::new(kind, pre).map_err(mismatch)
+    }
+
+    fn pre(&self, kind: Kind, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
+        let linker = match kind.engine() {
+            EngineKind::Sequential => &self.0.sequential,
+            EngineKind::Concurrent => self.concurrent_linker()?,
+        };
+        linker.instantiate_pre(component).map_err(mismatch)
+    }
+
+    fn concurrent_linker(&self) -> Result<&Linker<Guest>, ComponentError> {
+        if let Some(linker) = self.0.concurrent.get() {
+            return Ok(linker);
+        }
+        let engine = self.0.engines.get(EngineKind::Concurrent).map_err(ComponentError::Engine)?;
+        let linker = capability::linker(engine, EngineKind::Concurrent).map_err(mismatch)?;
+        Ok(self.0.concurrent.get_or_init(|| linker))
+    }
+}
+
+impl Ready {
+    /// Where the requests of an HTTP trigger go.
+    pub(crate) fn http_entry(&self) -> HttpEntry {
+        self.entry.http_entry()
+    }
+}
+
+fn mismatch(error: wasmtime::Error) -> ComponentError {
+    ComponentError::Mismatch(format!("{error:#}"))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

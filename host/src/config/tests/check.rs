@@ -1,0 +1,549 @@
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use http::Method;
+
+use super::{Config, ConfigError, load, parse};
+use crate::config::{BuildConfig, InitializationFailure, Isolation, Language, PayloadFormat};
+
+fn config(text: &str) -> Config {
+    parse(text, Path::new("/srv/wisp.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is reported for `text`, one problem a line.
+fn wrong(text: &str) -> String {
+    parse(text, Path::new("wisp.toml")).unwrap_err().to_string()
+}
+
+/// What is reported for a function that is fine but for `lines`.
+fn wrong_function(lines: &str) -> String {
+    wrong(&format!("[functions.hello]\ncomponent = \"hello.wasm\"\n{lines}\n"))
+}
+
+#[test]
+fn an_empty_file_is_a_host_of_defaults() {
+    let Config { server, limits, functions, domains } = config("");
+    assert_eq!(server.listen, SocketAddr::from(([127, 0, 0, 1], 9000)));
+    assert_eq!(server.api_listen, SocketAddr::from(([127, 0, 0, 1], 9001)));
+    assert_eq!(server.data_dir, Path::new("/srv/.wisp"));
+    assert_eq!(server.artifact_cache, 4 << 30);
+    assert!(server.trusted_proxies.is_empty());
+    assert_eq!(server.grace_period, Duration::from_secs(30));
+    assert_eq!(server.max_instances.get(), 1000);
+    assert_eq!(server.max_connections.get(), 10_000);
+    assert_eq!(server.queue_timeout, Duration::from_secs(10));
+    assert_eq!(server.queue_length, 1000);
+    assert_eq!((&*server.account_id, &*server.region), ("000000000000", "local"));
+    assert_eq!((limits.request_headers, limits.request_target), (4 << 10, 4 << 10));
+    assert_eq!((limits.sync_body, limits.async_body), (16 << 20, 128 << 10));
+    assert_eq!((limits.response_headers, limits.response_body), (4 << 10, 16 << 20));
+    assert_eq!((limits.log, limits.resources, limits.table_elements), (256 << 10, 1024, 200_000));
+    assert!(functions.is_empty());
+    assert!(domains.is_empty());
+}
+
+#[test]
+fn a_function_needs_no_more_than_its_component() {
+    let functions = config("[functions.hello]\ncomponent = \"hello.wasm\"\n").functions;
+    let [hello] = &functions[..] else { panic!("{functions:?}") };
+    assert_eq!((&*hello.service, &*hello.name, &*hello.handler), ("default", "hello", ""));
+    assert_eq!(hello.component, Path::new("/srv/hello.wasm"));
+    assert_eq!((&hello.build, &hello.initializer, &hello.code_dir), (&None, &None, &None));
+    assert_eq!(hello.timeout, Duration::from_secs(3));
+    assert_eq!(hello.initialization_timeout, Duration::from_secs(3));
+    assert_eq!(hello.hook_timeout, Duration::from_secs(3));
+    assert_eq!(hello.initialization_failure, InitializationFailure::Retry);
+    assert!(!hello.pre_freeze && !hello.pre_stop);
+    assert_eq!((hello.memory, hello.scratch), (128 << 20, 512 << 20));
+    assert_eq!((hello.min_instances, hello.max_instances.get(), hello.instance_concurrency.get()), (0, 100, 1));
+    assert_eq!(hello.idle_timeout, Duration::from_secs(60));
+    assert_eq!(hello.max_requests_per_instance, None);
+    assert_eq!(hello.isolation, Isolation::Instance);
+    assert!(hello.environment.is_empty() && hello.allowed_outbound.is_empty());
+    assert!(hello.http.is_none());
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = config(
+        r#"
+        [server]
+        listen = "0.0.0.0:80"
+        api_listen = "[::1]:9002"
+        data_dir = "/var/lib/wisp"
+        artifact_cache = "1 GB"
+        trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+        grace_period = "5 s"
+        max_instances = 10
+        max_connections = 20
+        queue_timeout = "0 s"
+        queue_length = 0
+        account_id = "1234"
+        region = "cn-hangzhou"
+
+        [limits]
+        preset = "current"
+        request_target = "8 KB"
+        async_body = "256 KB"
+        resources = 99
+        table_elements = 100
+
+        [functions.hello]
+        service = "demo"
+        handler = "index.handler"
+        initializer = "index.initializer"
+        timeout = "10 min"
+        initialization_timeout = "5 min"
+        initialization_failure = "replace"
+        pre_freeze = true
+        pre_stop = true
+        hook_timeout = "90 s"
+        memory = "64 MB"
+        scratch = "0 B"
+        code_dir = "code"
+        instance_concurrency = 200
+        min_instances = 2
+        max_instances = 2
+        idle_timeout = "1 h"
+        max_requests_per_instance = 1000
+        isolation = "instance"
+        allowed_outbound = ["example.com:443", "10.0.0.0/8:5432"]
+        log_project = "project"
+        log_store = "store"
+        [functions.hello.build]
+        source = "src"
+        language = "rust"
+        command = "make"
+        world = "http-function"
+        [functions.hello.http]
+        methods = ["GET", "POST"]
+        payload_format = "api-gateway"
+        [functions.hello.environment]
+        GREETING = "hi"
+
+        [domains."API.example.com"]
+        routes = [
+            { path = "/a", service = "demo", function = "hello" },
+            { path = "/*", service = "demo", function = "hello", qualifier = "prod", methods = ["GET"] },
+        ]
+        "#,
+    );
+    assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8", "192.0.2.1/32"].map(|net| net.parse().unwrap()));
+    assert_eq!(config.server.data_dir, Path::new("/var/lib/wisp"));
+    assert_eq!(config.server.queue_timeout, Duration::ZERO);
+    assert_eq!((config.limits.request_headers, config.limits.sync_body), (8 << 10, 32 << 20));
+    assert_eq!((config.limits.request_target, config.limits.async_body), (8 << 10, 256 << 10));
+    let hello = &config.functions[0];
+    let build = BuildConfig {
+        source: "/srv/src".into(),
+        language: Some(Language::Rust),
+        command: Some("make".to_owned()),
+        world: "http-function".to_owned(),
+    };
+    assert_eq!(hello.build, Some(build));
+    assert_eq!(hello.component, Path::new("/srv/src/hello.wasm"));
+    assert_eq!(hello.initializer.as_deref(), Some("index.initializer"));
+    assert_eq!(hello.code_dir.as_deref(), Some(Path::new("/srv/code")));
+    assert_eq!(hello.initialization_failure, InitializationFailure::Replace);
+    assert_eq!(hello.max_requests_per_instance.map(u32::from), Some(1000));
+    assert_eq!(hello.environment["GREETING"], "hi");
+    assert_eq!(hello.allowed_outbound, ["example.com:443", "10.0.0.0/8:5432"]);
+    let http = hello.http.as_ref().unwrap();
+    assert_eq!(http.methods, [Method::GET, Method::POST]);
+    assert_eq!(http.payload_format, PayloadFormat::ApiGateway);
+    let [exact, prefix] = &config.domains["api.example.com"].routes[..] else { panic!("{:?}", config.domains) };
+    assert_eq!((&*exact.path, &*exact.qualifier, &exact.methods[..]), ("/a", "LATEST", &[][..]));
+    assert_eq!((&*prefix.path, &*prefix.qualifier, &prefix.methods[..]), ("/*", "prod", &[Method::GET][..]));
+}
+
+#[test]
+fn an_empty_http_table_is_a_trigger_for_all_methods() {
+    let functions = config("[functions.hello]\ncomponent = \"a.wasm\"\nhttp = {}\n").functions;
+    let http = functions[0].http.as_ref().unwrap();
+    assert_eq!((http.methods.len(), http.payload_format), (7, PayloadFormat::Fc3));
+}
+
+#[test]
+fn a_function_may_be_named_only_to_be_built() {
+    let config = parse("[functions.hello.build]\n", Path::new("wisp.toml")).unwrap();
+    assert_eq!(config.functions[0].component, Path::new("./hello.wasm"));
+}
+
+#[test]
+fn functions_are_ordered_by_service_and_name() {
+    let config = config(
+        "[functions.b]\ncomponent = \"b\"\nservice = \"x\"\n[functions.c]\ncomponent = \"c\"\nservice = \"a\"\n\
+         [functions.a]\ncomponent = \"a\"\nservice = \"x\"\n",
+    );
+    let names: Vec<_> = config.functions.iter().map(|function| (&*function.service, &*function.name)).collect();
+    assert_eq!(names, [("a", "c"), ("x", "a"), ("x", "b")]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_line() {
+    let report = wrong(
+        r#"[server]
+listen = "localhost"
+prot = 80
+
+[functions.hello]
+component = "hello.wasm"
+memroy = "128 MB"
+timeout = 3
+isolation = "shared"
+
+[functions.hello.http]
+methods = ["GET", "TRACE"]
+
+[domains."example.com"]
+routes = [
+    { path = "a", function = "hello" },
+    { path = "/b", function = "helo" },
+]
+"#,
+    );
+    let expected = r#"wisp.toml:2: `listen` in [server]: "localhost" is not an address and a port, such as "127.0.0.1:9000"
+wisp.toml:3: unknown key `prot` in [server]
+wisp.toml:7: unknown key `memroy` in [functions.hello]; did you mean `memory`?
+wisp.toml:8: `timeout` in [functions.hello]: 3 has no unit; write ms, s, min, h or d after it, such as "3 s"
+wisp.toml:9: `isolation` in [functions.hello]: "shared" is none of "instance", "request"
+wisp.toml:12: `methods` in [functions.hello.http]: "TRACE" is none of HEAD, POST, PUT, GET, DELETE, PATCH, OPTIONS
+wisp.toml:16: `path` in [domains."example.com".routes]: "a" does not start with `/`
+wisp.toml:17: route `/b`: no function helo in service default; did you mean `hello`?"#;
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn wrong_lines_of_a_function_say_what_to_write() {
+    for (lines, message) in [
+        ("handler = 3", "`handler` in [functions.hello]: invalid type: integer `3`, expected a string"),
+        ("pre_stop = \"yes\"", "`pre_stop` in [functions.hello]: invalid type: string \"yes\", expected a boolean"),
+        ("http = true", "`http` in [functions.hello]: expected a table, found boolean"),
+        ("component_ = 1", "unknown key `component_` in [functions.hello]; did you mean `component`?"),
+        (
+            "memory = 128",
+            "`memory` in [functions.hello]: 128 has no unit; write B, KB, MB or GB after it, such as \"128 MB\"",
+        ),
+        (
+            "memory = true",
+            "`memory` in [functions.hello]: invalid type: boolean `true`, expected a number with a unit, such as \"128 MB\"",
+        ),
+        ("memory = \"512 KB\"", "`memory` in [functions.hello]: 512 KB is out of range; give 1 MB to 4 GB"),
+        ("memory = \"8 GB\"", "`memory` in [functions.hello]: 8 GB is out of range; give 1 MB to 4 GB"),
+        (
+            "timeout = \"3 m\"",
+            "`timeout` in [functions.hello]: \"3 m\" has the unit \"m\"; the units are ms, s, min, h or d",
+        ),
+        ("timeout = \"500 ms\"", "`timeout` in [functions.hello]: 500 ms is out of range; give 1 s to 1 d"),
+        ("timeout = \"2 d\"", "`timeout` in [functions.hello]: 2 d is out of range; give 1 s to 1 d"),
+        (
+            "initialization_timeout = \"301 s\"",
+            "`initialization_timeout` in [functions.hello]: 301 s is out of range; give 1 s to 5 min",
+        ),
+        ("hook_timeout = \"91 s\"", "`hook_timeout` in [functions.hello]: 91 s is out of range; give 1 ms to 90 s"),
+        (
+            "initialization_failure = \"ignore\"",
+            "`initialization_failure` in [functions.hello]: \"ignore\" is none of \"retry\", \"replace\"",
+        ),
+        ("instance_concurrency = 0", "`instance_concurrency` in [functions.hello]: 0 is out of range; give 1 to 200"),
+        (
+            "instance_concurrency = 201",
+            "`instance_concurrency` in [functions.hello]: 201 is out of range; give 1 to 200",
+        ),
+        ("max_instances = -1", "`max_instances` in [functions.hello]: -1 is out of range; give 1 to 1000000"),
+        (
+            "max_requests_per_instance = 0",
+            "`max_requests_per_instance` in [functions.hello]: 0 is out of range; give 1 to 4294967295",
+        ),
+        (
+            "service = \"1st\"",
+            "`service` in [functions.hello]: \"1st\" is no name; give 1 to 128 letters, digits, `_` and `-` that start with a letter or `_`",
+        ),
+        (
+            "handler = \"索引\"",
+            "`handler` in [functions.hello]: \"索引\" cannot be sent in a header; give at most 128 printable ASCII characters",
+        ),
+        ("code_dir = \"\"", "`code_dir` in [functions.hello]: is empty; give a path, or leave the key out"),
+        (
+            "allowed_outbound = [\"a.net\"]",
+            "`allowed_outbound` in [functions.hello]: \"a.net\" has no port; give one, such as \"a.net:443\", or \"a.net:*\" for all",
+        ),
+        (
+            "http = { methods = [] }",
+            "`methods` in [functions.hello.http]: is empty; give some, or leave the key out for all",
+        ),
+        (
+            "http = { payload_format = \"fc\" }",
+            "`payload_format` in [functions.hello.http]: \"fc\" is none of \"fc3\", \"cloudbase\", \"api-gateway\"",
+        ),
+        ("http = { auth = 1 }", "unknown key `auth` in [functions.hello.http]"),
+        (
+            "build = { language = \"go\" }",
+            "`language` in [functions.hello.build]: \"go\" is none of \"rust\", \"javascript\", \"python\"",
+        ),
+        (
+            "environment = { A = 1 }",
+            "`A` in [functions.hello.environment]: invalid type: integer `1`, expected a string",
+        ),
+        (
+            "environment = { _A = \"\" }",
+            "`_A` in [functions.hello.environment]: is no name of a variable; give letters, digits and `_` that start with a letter",
+        ),
+        (
+            "environment = { FC_REGION = \"\" }",
+            "`FC_REGION` in [functions.hello.environment]: is set by wisp itself; take another name",
+        ),
+        (
+            "environment = { accessKeyID = \"\" }",
+            "`accessKeyID` in [functions.hello.environment]: is set by wisp itself; take another name",
+        ),
+        (
+            "environment = { A = \"a\\u0000b\" }",
+            "`A` in [functions.hello.environment]: has a zero byte in its value, which no environment can hold",
+        ),
+    ] {
+        assert_eq!(wrong_function(lines), format!("wisp.toml:3: {message}"), "{lines}");
+    }
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_refused() {
+    assert_eq!(
+        wrong_function("max_instances = 2\nmin_instances = 5"),
+        "wisp.toml:4: `min_instances` in [functions.hello]: 5 is more than `max_instances`, which is 2; lower the one or \
+         raise the other"
+    );
+    assert_eq!(
+        wrong_function("isolation = \"request\"\ninstance_concurrency = 2"),
+        "wisp.toml:4: `instance_concurrency` in [functions.hello]: 2 contradicts `isolation = \"request\"`, which is one \
+         at a time; remove one"
+    );
+}
+
+#[test]
+fn the_environment_is_bounded_as_a_whole() {
+    let four_kb = |extra: usize| wrong_function(&format!("environment.A = \"{}\"\nx = 1", "a".repeat(4095 + extra)));
+    assert!(!four_kb(0).contains("together"));
+    assert!(
+        four_kb(1)
+            .contains("[functions.hello.environment]: names and values have 4097 bytes together; 4096 is the most")
+    );
+}
+
+#[test]
+fn wrong_files_say_what_to_write() {
+    for (text, message) in [
+        (
+            "[functions.hello]",
+            "wisp.toml:1: `component` in [functions.hello]: is missing; give a .wasm file, or how to make it in hello.build",
+        ),
+        (
+            "[functions.1st]\ncomponent = \"a\"",
+            "wisp.toml:1: [functions.1st]: \"1st\" is no name; give 1 to 64 letters, digits, `_` and `-` that start with a letter or `_`",
+        ),
+        ("functions = 3", "wisp.toml:1: `functions`: expected a table, found integer"),
+        ("[function.hello]", "wisp.toml:1: unknown key `function`; did you mean `functions`?"),
+        (
+            "[limits]\npreset = \"old\"",
+            "wisp.toml:2: `preset` in [limits]: \"old\" is none of \"classic\", \"current\"",
+        ),
+        (
+            "[limits]\nsync_body = \"0 B\"",
+            "wisp.toml:2: `sync_body` in [limits]: 0 B is out of range; give 1 B to 4 GB",
+        ),
+        (
+            "[server]\napi_listen = \"0.0.0.0:9001\"",
+            "wisp.toml:2: `api_listen` in [server]: 0.0.0.0:9001 can be reached from other machines, but no access keys are configured; give a loopback address such as \"127.0.0.1:9001\"",
+        ),
+        (
+            "[server]\napi_listen = \"127.0.0.1:9000\"",
+            "wisp.toml:2: `api_listen` in [server]: 127.0.0.1:9000 is taken by `listen`, which is 127.0.0.1:9000; give another port",
+        ),
+        (
+            "[server]\nlisten = \"0.0.0.0:9001\"",
+            "wisp.toml:1: `api_listen` in [server]: 127.0.0.1:9001 is taken by `listen`, which is 0.0.0.0:9001; give another port",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"proxy\"]",
+            "wisp.toml:2: `trusted_proxies` in [server]: \"proxy\" is no network, such as \"10.0.0.0/8\", and no address",
+        ),
+        ("[domains.\"a.net\"]", "wisp.toml:1: `routes` in [domains.\"a.net\"]: is missing; give a list of tables"),
+        (
+            "[domains.\"a.net\"]\nroutes = []",
+            "wisp.toml:2: `routes` in [domains.\"a.net\"]: is empty; give at least one table",
+        ),
+        (
+            "[domains.\"a.net\"]\nroutes = 3",
+            "wisp.toml:2: `routes` in [domains.\"a.net\"]: expected a list of tables, found integer",
+        ),
+        ("a = ", "wisp.toml:1: not TOML: string values must be quoted, expected literal string"),
+        ("[server]\n[server]", "wisp.toml:2: not TOML: duplicate key"),
+    ] {
+        assert_eq!(wrong(text), message, "{text}");
+    }
+}
+
+#[test]
+fn ports_of_the_systems_choice_do_not_collide() {
+    config("[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n");
+}
+
+/// What is reported for one domain, beside two functions of which one has a trigger.
+fn wrong_domain(name: &str, routes: &str) -> String {
+    let functions = "functions.web = { component = \"a\", http = {} }\nfunctions.job = { component = \"a\" }\n";
+    wrong(&format!("{functions}[domains.{name:?}]\nroutes = [{routes}]\n"))
+}
+
+#[test]
+fn wrong_domains_say_what_to_write() {
+    let labels = "is no domain name; its labels have 1 to 63 letters, digits and inner `-`, and no port follows";
+    let top = "ends in no top-level domain; addresses are served without a domain";
+    for (name, reason) in [
+        ("a.net:80", labels),
+        ("-a.net", labels),
+        ("a..net", labels),
+        ("*.a.net", labels),
+        ("a.net.", labels),
+        ("127.0.0.1", top),
+        ("a.n", top),
+    ] {
+        let expected = format!("wisp.toml:3: [domains.{name:?}]: {name:?} {reason}");
+        assert_eq!(wrong_domain(name, r#"{ path = "/", function = "web" }"#), expected);
+    }
+}
+
+#[test]
+fn wrong_routes_say_what_to_write() {
+    for (route, message) in [
+        (r#"{ path = "/" }"#, "`function` in [domains.\"a.net\".routes]: is missing"),
+        (r#"{ function = "web" }"#, "`path` in [domains.\"a.net\".routes]: is missing"),
+        (
+            r#"{ path = "/a*", function = "web" }"#,
+            "`path` in [domains.\"a.net\".routes]: \"/a*\" has a `*` that is not a last segment of its own, as in `/a/*`",
+        ),
+        (
+            r#"{ path = "/*/a", function = "web" }"#,
+            "`path` in [domains.\"a.net\".routes]: \"/*/a\" has a `*` that is not a last segment of its own, as in `/a/*`",
+        ),
+        (
+            r#"{ path = "/a?b", function = "web" }"#,
+            "`path` in [domains.\"a.net\".routes]: \"/a?b\" is more than a path of at most 2048 characters; leave query and fragment out",
+        ),
+        (
+            r#"{ path = "/", function = "job" }"#,
+            "route `/`: function job has no HTTP trigger; add [functions.job.http]",
+        ),
+        (r#"{ path = "/", function = "web", service = "x" }"#, "route `/`: no function web in service x"),
+        (
+            r#"{ path = "/", function = "web", qualifier = "a b" }"#,
+            "`qualifier` in [domains.\"a.net\".routes]: \"a b\" is no name; give 1 to 128 letters, digits, `_` and `-` that start with a letter or `_`",
+        ),
+        (
+            r#"{ path = "/", function = "web", methods = ["get"] }"#,
+            "`methods` in [domains.\"a.net\".routes]: \"get\" is none of HEAD, POST, PUT, GET, DELETE, PATCH, OPTIONS",
+        ),
+        (
+            r#"{ path = "/", function = "web", metods = ["GET"] }"#,
+            "unknown key `metods` in [domains.\"a.net\".routes]; did you mean `methods`?",
+        ),
+        (
+            r#"{ path = "/", function = "web" }, { path = "/", function = "web", methods = ["GET"] }"#,
+            "`routes` in [domains.\"a.net\"]: `/` is routed twice for the same method; remove one",
+        ),
+        ("3", "`routes` in [domains.\"a.net\"]: expected a table, found integer"),
+    ] {
+        assert_eq!(wrong_domain("a.net", route), format!("wisp.toml:4: {message}"), "{route}");
+    }
+}
+
+#[test]
+fn one_path_may_have_a_route_for_each_method() {
+    config(
+        "functions.web = { component = \"a\", http = {} }\n[domains.\"a.net\"]\nroutes = [{ path = \"/\", function = \
+         \"web\", methods = [\"GET\"] }, { path = \"/\", function = \"web\", methods = [\"PUT\"], qualifier = \"7\" }]\n",
+    );
+}
+
+/// A directory with these files, and what comes of loading its `wisp.toml`.
+fn load_from(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Config, ConfigError>) {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let config = load(&directory.path().join("wisp.toml"));
+    (directory, config)
+}
+
+/// What is reported for these files, without their directory.
+fn wrong_files(files: &[(&str, &str)]) -> String {
+    let (directory, config) = load_from(files);
+    config.unwrap_err().to_string().replace(&format!("{}/", directory.path().display()), "")
+}
+
+#[test]
+fn included_files_bring_functions_with_paths_of_their_own() {
+    let (directory, config) = load_from(&[
+        (
+            "wisp.toml",
+            "include = [\"a/wisp.toml\"]\n[domains.\"a.net\"]\nroutes = [{ path = \"/\", function = \"inner\" }]",
+        ),
+        ("a/wisp.toml", "include = [\"../b.toml\"]\n[functions.inner]\ncomponent = \"inner.wasm\"\nhttp = {}"),
+        ("b.toml", "[functions.outer.build]\nsource = \"src\"\n"),
+    ]);
+    let functions = config.unwrap().functions;
+    assert_eq!(functions[0].component, directory.path().join("a/inner.wasm"));
+    assert_eq!(functions[1].component, directory.path().join("a/../src/outer.wasm"));
+}
+
+#[test]
+fn problems_of_all_files_are_reported_together() {
+    let report = wrong_files(&[
+        ("wisp.toml", "include = [\"a.toml\", \"none.toml\", \"broken.toml\"]\nx = 1"),
+        ("a.toml", "[server]\nlisten = \"127.0.0.1:80\"\n[functions.f]\ntimeout = 1"),
+        ("broken.toml", "\n[functions"),
+    ]);
+    let expected = "\
+a.toml:1: `server`: belongs in the file that wisp is started with
+a.toml:3: `component` in [functions.f]: is missing; give a .wasm file, or how to make it in f.build
+a.toml:4: `timeout` in [functions.f]: 1 has no unit; write ms, s, min, h or d after it, such as \"1 s\"
+broken.toml:2: not TOML: unclosed table, expected `]`
+wisp.toml:1: `include`: \"none.toml\" cannot be read: No such file or directory (os error 2)
+wisp.toml:2: unknown key `x`";
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn what_two_files_define_is_refused() {
+    let function = "[functions.f]\ncomponent = \"f\"\nhttp = {}\n";
+    let domain = |name: &str| format!("[domains.{name:?}]\nroutes = [{{ path = \"/\", function = \"f\" }}]\n");
+    let report = wrong_files(&[
+        ("wisp.toml", &format!("include = [\"a.toml\"]\n{function}{}", domain("a.net"))),
+        ("a.toml", &format!("{function}{}", domain("A.NET"))),
+    ]);
+    assert!(report.contains("a.toml:1: function f of service default is defined at "), "{report}");
+    assert!(report.contains("a.toml:4: domain a.net is defined at "), "{report}");
+    assert!(report.ends_with("wisp.toml:5 already; rename or remove one of them"), "{report}");
+}
+
+#[test]
+fn one_name_may_stand_in_two_services() {
+    let function = |service: &str| format!("[functions.f]\ncomponent = \"f\"\nservice = \"{service}\"\n");
+    let (_directory, config) =
+        load_from(&[("wisp.toml", &format!("include = [\"a.toml\"]\n{}", function("x"))), ("a.toml", &function("y"))]);
+    assert_eq!(config.unwrap().functions.len(), 2);
+}
+
+#[test]
+fn files_that_include_each_other_are_refused() {
+    let report = wrong_files(&[("wisp.toml", "include = [\"a.toml\"]"), ("a.toml", "include = [\"./wisp.toml\"]")]);
+    assert_eq!(
+        report,
+        "a.toml:1: `include`: \"./wisp.toml\" is read already; every file is included once, and none includes itself"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    assert_eq!(wrong_files(&[]), "wisp.toml: cannot be read: No such file or directory (os error 2)");
+}

@@ -1,0 +1,360 @@
+//! A running host: the catalog in force, and what it takes to put another in its place.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock, Weak},
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::broadcast;
+
+use crate::{
+    admission::Admission,
+    capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
+    catalog::{Catalog, LATEST, Revision, Target},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
+    config::{Config, FunctionConfig, Limits, ServerConfig},
+    engine::Engines,
+    instance::{CallError, ConcurrentInstance, Instance, Policy},
+    invoke::{self, Invocation, InvokeError, Lease, Report},
+    pool::{Pool, Queueing},
+    telemetry::{Counters, FunctionLog, LogLine},
+};
+
+/// How often idle instances are looked at.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time that a component may take to instantiate when it is tried at deploy.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a function was not deployed.
+#[derive(Debug, thiserror::Error)]
+#[error("function '{function}' ({}): {reason}", .file.display())]
+pub struct DeployError {
+    /// The function's name.
+    pub function: String,
+    /// Its component's file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub reason: DeployReason,
+}
+
+/// What is wrong with a function.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployReason {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}. Build it (`wisp build`), or correct `component`")]
+    Unreadable(std::io::Error),
+    /// The component is not served.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// A trial instance does not start.
+    #[error("{0}")]
+    Trial(CallError),
+    /// The configuration asks for what the component cannot do.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// What a deploy is doing, for those who wait for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// Compiles a component that was never seen before: seconds for JavaScript and Python.
+    Compiling {
+        /// The function.
+        function: &'a str,
+        /// Bytes of the component.
+        size: usize,
+    },
+    /// A function is ready.
+    Ready {
+        /// The function.
+        function: &'a str,
+    },
+}
+
+/// Functions, their instances, and the way in. A cheap handle.
+#[derive(Clone)]
+pub struct FunctionHost(Arc<Shared>);
+
+struct Shared {
+    server: ServerConfig,
+    limits: Arc<Limits>,
+    loader: Loader,
+    admission: Admission,
+    scratch: Arc<ScratchRoot>,
+    catalog: ArcSwap<Catalog>,
+    feed: broadcast::Sender<LogLine>,
+    /// Where HTTP triggers are really served, once they are: the configured port may be 0.
+    trigger_address: OnceLock<SocketAddr>,
+    /// One deploy at a time.
+    deploying: tokio::sync::Mutex<()>,
+}
+
+impl FunctionHost {
+    /// A host without functions, and the task that looks after its idle instances. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the data directory cannot be used, or no engine be made.
+    pub fn new(server: ServerConfig, limits: Limits) -> anyhow::Result<Self> {
+        let engines = Engines::new(server.max_instances)?;
+        let cache = ArtifactCache::open(&server.data_dir.join("artifacts"), server.artifact_cache)?;
+        let scratch = Arc::new(ScratchRoot::new(&server.data_dir.join("scratch"))?);
+        let shared = Arc::new(Shared {
+            loader: Loader::new(engines, cache)?,
+            admission: Admission::new(server.max_instances.get()),
+            limits: Arc::new(limits),
+            scratch,
+            catalog: ArcSwap::default(),
+            feed: FunctionLog::feed(),
+            trigger_address: OnceLock::new(),
+            deploying: tokio::sync::Mutex::default(),
+            server,
+        });
+        tokio::spawn(expire(Arc::downgrade(&shared)));
+        Ok(Self(shared))
+    }
+
+    /// The settings of the host as a whole.
+    pub fn server(&self) -> &ServerConfig {
+        &self.0.server
+    }
+
+    /// Where HTTP triggers are served.
+    pub fn trigger_address(&self) -> SocketAddr {
+        self.0.trigger_address.get().copied().unwrap_or(self.0.server.listen)
+    }
+
+    pub(crate) fn set_trigger_address(&self, address: SocketAddr) {
+        // Set once, by the one server of a host.
+        let _ = self.0.trigger_address.set(address);
+    }
+
+    /// What requests and responses may not exceed.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Makes components ready.
+    pub fn loader(&self) -> &Loader {
+        &self.0.loader
+    }
+
+    /// The functions in force at this moment.
+    pub fn catalog(&self) -> Guard<Arc<Catalog>> {
+        self.0.catalog.load()
+    }
+
+    /// Instances alive, over all functions.
+    pub fn live_instances(&self) -> usize {
+        self.0.admission.live()
+    }
+
+    /// Log lines of all functions as they come.
+    pub fn follow_logs(&self) -> broadcast::Receiver<LogLine> {
+        self.0.feed.subscribe()
+    }
+
+    /// Puts the functions and domains of a configuration in force, in one step. A function that did not change keeps its
+    /// instances; what runs on a replaced one ends there.
+    ///
+    /// # Errors
+    /// All functions that cannot be served; then nothing changes.
+    pub async fn deploy(
+        &self,
+        config: &Config,
+        progress: impl Fn(Progress<'_>) + Send + Sync + 'static,
+    ) -> Result<(), Vec<DeployError>> {
+        let _one_at_a_time = self.0.deploying.lock().await;
+        let progress = Arc::new(progress);
+        let (mut revisions, mut errors) = (Vec::new(), Vec::new());
+        for function in &config.functions {
+            let function = Arc::new(function.clone());
+            match self.revision(function.clone(), progress.clone()).await {
+                Ok(revision) => {
+                    progress(Progress::Ready { function: &function.name });
+                    revisions.push(revision);
+                }
+                Err(reason) => errors.push(DeployError {
+                    function: function.name.to_string(),
+                    file: function.component.clone(),
+                    reason,
+                }),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        self.swap(Catalog::new(config, revisions));
+        Ok(())
+    }
+
+    fn swap(&self, next: Catalog) {
+        let next = Arc::new(next);
+        let previous = self.0.catalog.swap(next.clone());
+        for revision in next.revisions() {
+            revision.pool.replenish();
+        }
+        for revision in previous.revisions() {
+            if !next.revisions().iter().any(|kept| Arc::ptr_eq(kept, revision)) {
+                revision.pool.retire();
+            }
+        }
+    }
+
+    async fn revision(
+        &self,
+        function: Arc<FunctionConfig>,
+        progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
+    ) -> Result<Arc<Revision>, DeployReason> {
+        let began = Instant::now();
+        let bytes = fs::read(&function.component).map_err(DeployReason::Unreadable)?;
+        let source_digest = Sha256::digest(&bytes).into();
+        if let Some(unchanged) = self.unchanged(&function, &source_digest) {
+            return Ok(unchanged);
+        }
+        let (loader, name) = (self.0.loader.clone(), function.name.clone());
+        let load = tokio::task::spawn_blocking(move || {
+            if !loader.is_compiled(&bytes) {
+                progress(Progress::Compiling { function: &name, size: bytes.len() });
+            }
+            loader.load(&bytes)
+        });
+        let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
+        fits(&function, &ready)?;
+        let policy = self.policy(function.clone())?;
+        try_out(&ready, &policy).await.map_err(DeployReason::Trial)?;
+        Ok(Arc::new(self.assemble(function, Arc::new(ready), policy, source_digest, began.elapsed())))
+    }
+
+    fn unchanged(&self, function: &FunctionConfig, source_digest: &[u8; 32]) -> Option<Arc<Revision>> {
+        let catalog = self.0.catalog.load();
+        let revisions = catalog.revisions();
+        let same = revisions.into_iter().find(|revision| {
+            *revision.function == *function && revision.source_digest == *source_digest
+        });
+        same.cloned()
+    }
+
+    fn assemble(
+        &self,
+        function: Arc<FunctionConfig>,
+        ready: Arc<Ready>,
+        policy: Policy,
+        source_digest: [u8; 32],
+        load_time: Duration,
+    ) -> Revision {
+        let previous = self.0.catalog.load().find(&function.service, &function.name);
+        // Its log and counters outlive a revision: they are the function's.
+        let log = previous.as_ref().map_or_else(
+            || FunctionLog::new(function.service.clone(), function.name.clone(), self.0.feed.clone()),
+            |previous| previous.log.clone(),
+        );
+        let counters = previous.map_or_else(|| Arc::new(Counters::default()), |previous| previous.counters.clone());
+        let pool = Pool::new(ready.clone(), policy, log.clone(), self.queueing());
+        Revision { function, ready, pool, log, counters, source_digest, created: SystemTime::now(), load_time }
+    }
+
+    fn policy(&self, function: Arc<FunctionConfig>) -> Result<Policy, DeployReason> {
+        let outbound =
+            OutboundPolicy::parse(&function.allowed_outbound).map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
+        Ok(Policy {
+            identity: Arc::new(Identity::new(&self.0.server, function, LATEST)),
+            outbound: Arc::new(outbound),
+            limits: self.0.limits.clone(),
+            scratch: self.0.scratch.clone(),
+            cpu_gate: self.0.loader.engines().cpu_gate(),
+        })
+    }
+
+    fn queueing(&self) -> Queueing {
+        let host = Arc::downgrade(&self.0);
+        Queueing {
+            admission: self.0.admission.clone(),
+            timeout: self.0.server.queue_timeout,
+            length: self.0.server.queue_length,
+            evict: Arc::new(move || host.upgrade().is_some_and(|shared| shared.evict_oldest())),
+        }
+    }
+
+    /// Leases an instance of a revision: see [`invoke::lease`].
+    pub(crate) async fn lease(&self, revision: Arc<Revision>, invocation: Invocation) -> Result<Lease, InvokeError> {
+        invoke::lease(revision, invocation).await
+    }
+
+    /// Resolves a target and hands an event to it.
+    ///
+    /// # Errors
+    /// See [`InvokeError`].
+    pub async fn invoke_event(
+        &self,
+        target: Target<'_>,
+        invocation: Invocation,
+        event: Bytes,
+    ) -> Result<(Bytes, Report), InvokeError> {
+        let revision = self.catalog().resolve(&target)?.clone();
+        self.lease(revision, invocation).await?.call_event(event).await
+    }
+
+    /// Ends all idle instances with their pre-stop hooks, and waits until no instance is left, or for `grace` at most.
+    pub async fn stop(&self, grace: Duration) {
+        self.swap(Catalog::default());
+        let deadline = Instant::now() + grace;
+        while self.live_instances() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// What the configuration asks for and the component cannot do.
+fn fits(function: &FunctionConfig, ready: &Ready) -> Result<(), DeployReason> {
+    if function.instance_concurrency.get() > 1 && ready.kind != Kind::WasiHttp03 {
+        return Err(DeployReason::Unfit(format!(
+            "`instance_concurrency` is {}, but a component of kind {} handles one invocation at a time: set it to 1, and let \
+             `max_instances` do the rest",
+            function.instance_concurrency,
+            ready.kind.describe()
+        )));
+    }
+    if function.initializer.is_some() && ready.kind == Kind::Command {
+        return Err(DeployReason::Unfit("`initializer` is set, but a command runs anew for every event".into()));
+    }
+    Ok(())
+}
+
+/// Starts one instance and lets it go: what cannot start, or has exports of another type, is found now.
+async fn try_out(ready: &Ready, policy: &Policy) -> Result<(), CallError> {
+    let deadline = Instant::now() + TRIAL_TIMEOUT;
+    match ready.kind {
+        Kind::WasiHttp03 => ConcurrentInstance::start(ready, policy, deadline).await.map(drop),
+        Kind::Function | Kind::WasiHttp02 | Kind::Command => Instance::start(ready, policy, deadline).await.map(drop),
+    }
+}
+
+impl Shared {
+    /// Ends the instance that is idle longest, of whatever function.
+    fn evict_oldest(&self) -> bool {
+        let catalog = self.catalog.load();
+        let pools = catalog.revisions();
+        let oldest = pools.iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+        oldest.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
+    }
+}
+
+/// Lets idle instances expire, for as long as the host is there.
+async fn expire(host: Weak<Shared>) {
+    let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
+    loop {
+        interval.tick().await;
+        let Some(host) = host.upgrade() else { return };
+        let now = Instant::now();
+        for revision in host.catalog.load().revisions() {
+            revision.pool.expire(now);
+        }
+    }
+}

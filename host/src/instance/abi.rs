@@ -1,0 +1,66 @@
+//! The records of `wisp:function/types` as they cross into a guest: borrowed on the way in, owned on the way out.
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+/// A list of names and values.
+pub(crate) type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+#[derive(Clone, Copy, Debug, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Context<'a> {
+    #[component(name = "request-id")]
+    pub(crate) request_id: &'a str,
+    #[component(name = "deadline-ms")]
+    pub(crate) deadline_ms: u64,
+    #[component(name = "retry-count")]
+    pub(crate) retry_count: u32,
+    #[component(name = "trace-parent")]
+    pub(crate) trace_parent: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct HttpRequest<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) queries: Pairs<'a>,
+    pub(crate) headers: Pairs<'a>,
+    #[component(name = "client-ip")]
+    pub(crate) client_ip: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct HttpResponse {
+    #[component(name = "status-code")]
+    pub(crate) status_code: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]
+#[allow(dead_code, reason = "guests make it")]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum FailureKind {
+    #[component(name = "handled")]
+    Handled,
+    #[component(name = "unhandled")]
+    Unhandled,
+}
+
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) document: String,
+}
+
+pub(crate) type EventParams<'a> = (&'a [u8], Context<'a>);
+pub(crate) type EventResults = (Result<Vec<u8>, Failure>,);
+pub(crate) type HttpParams<'a> = (HttpRequest<'a>, Context<'a>);
+pub(crate) type HttpResults = (Result<HttpResponse, Failure>,);
+pub(crate) type HookParams<'a> = (Context<'a>,);
+pub(crate) type HookResults = (Result<(), Failure>,);

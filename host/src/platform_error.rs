@@ -1,0 +1,104 @@
+//! Errors of the platform as callers read them: a status, a code of CONTRACTS §5.2 and a message. One place turns every
+//! failed invocation into one.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::{
+    catalog::ResolveError,
+    invoke::{InvokeError, RequestId},
+};
+
+/// Seconds after which a throttled caller may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A refusal of the platform, not of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlatformError {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+/// How an API writes its errors: CONTRACTS §1.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorForm {
+    /// `{"ErrorCode", "ErrorMessage"}`: 2016-08-15 and HTTP triggers.
+    Fc2,
+    /// `{"Code", "Message", "RequestId"}`: 2023-03-30.
+    Fc3,
+}
+
+impl PlatformError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InvalidArgument", message)
+    }
+
+    pub(crate) fn bad_response(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "BadResponse", message)
+    }
+
+    pub(crate) fn path_not_supported(method: &http::Method, path: &str) -> Self {
+        let message = format!("'{method}' against '{path}' is not supported");
+        Self::new(StatusCode::BAD_REQUEST, "PathNotSupported", message)
+    }
+
+    pub(crate) fn domain_not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "DomainNameNotFound", message)
+    }
+
+    pub(crate) fn trigger_not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "TriggerNotFound", message)
+    }
+
+    pub(crate) fn method_not_allowed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    }
+
+    pub(crate) fn response(&self, form: ErrorForm, id: &RequestId) -> Response<Bytes> {
+        let body = match form {
+            ErrorForm::Fc2 => json!({ "ErrorCode": self.code, "ErrorMessage": self.message }),
+            ErrorForm::Fc3 => json!({ "Code": self.code, "Message": self.message, "RequestId": id.as_str() }),
+        };
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
+    }
+}
+
+impl From<ResolveError> for PlatformError {
+    fn from(error: ResolveError) -> Self {
+        let code = match &error {
+            ResolveError::ServiceNotFound(_) => "ServiceNotFound",
+            ResolveError::FunctionNotFoundInService { .. } | ResolveError::FunctionNotFound(_) => "FunctionNotFound",
+            ResolveError::VersionNotFound { .. } => "VersionNotFound",
+            ResolveError::AliasNotFound { .. } => "AliasNotFound",
+        };
+        Self::new(StatusCode::NOT_FOUND, code, error.to_string())
+    }
+}
+
+impl PlatformError {
+    /// The platform's part of a failed invocation; `Err` gives the function's own part back.
+    pub(crate) fn from_invoke(error: InvokeError) -> Result<Self, Box<crate::invoke::Failed>> {
+        match error {
+            InvokeError::Resolve(error) => Ok(error.into()),
+            InvokeError::Exhausted(message) => {
+                Ok(Self::new(StatusCode::TOO_MANY_REQUESTS, "ResourceExhausted", message))
+            }
+            InvokeError::BadResponse { message, .. } => Ok(Self::bad_response(message)),
+            InvokeError::Unsupported(message) => Ok(Self::invalid_argument(message)),
+            InvokeError::Function(failed) => Err(failed),
+        }
+    }
+}

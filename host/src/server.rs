@@ -1,0 +1,177 @@
+//! Listeners and connections: a permit before each accept, HTTP/1.1 and HTTP/2 on one port, drain on stop.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+
+use crate::{api, config::ServerConfig, host::FunctionHost, trigger};
+
+/// Connections that the system holds for a listener until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// How long a client may take for the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// First and longest pause after a failed accept: the process is out of descriptors, or the system of memory.
+const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Streams of one HTTP/2 connection: each may hold an instance.
+const MAX_STREAMS: u32 = 256;
+
+/// The two bound listeners.
+pub struct Listeners {
+    trigger: TcpListener,
+    api: TcpListener,
+}
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug)]
+enum Plane {
+    Trigger,
+    Api,
+}
+
+impl Listeners {
+    /// Binds both addresses of the configuration; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If an address is taken or not this machine's.
+    pub async fn bind(server: &ServerConfig) -> anyhow::Result<Self> {
+        Ok(Self { trigger: bind(server.listen, "listen")?, api: bind(server.api_listen, "api_listen")? })
+    }
+
+    /// Where HTTP triggers are served.
+    pub fn trigger_address(&self) -> SocketAddr {
+        address(&self.trigger)
+    }
+
+    /// Where the API is served.
+    pub fn api_address(&self) -> SocketAddr {
+        address(&self.api)
+    }
+}
+
+fn address(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bound = || -> io::Result<TcpListener> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().with_context(|| {
+        format!("cannot listen on {address}: is another wisp running? Stop it, or choose another `server.{key}`")
+    })
+}
+
+/// Serves until `stop`, then stops accepting, finishes what runs within the grace period, and runs pre-stop hooks.
+pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<Output = ()> + Send) {
+    host.set_trigger_address(listeners.trigger_address());
+    let (stopping, _) = watch::channel(());
+    let connections = [(listeners.trigger, Plane::Trigger), (listeners.api, Plane::Api)].map(|(listener, plane)| {
+        let acceptor = Acceptor { host: host.clone(), plane, stopping: stopping.subscribe() };
+        tokio::spawn(acceptor.accept(listener))
+    });
+    stop.await;
+    let deadline = Instant::now() + host.server().grace_period;
+    // Dropping the sender is the signal: each acceptor closes its listener and waits for its connections.
+    drop(stopping);
+    for acceptor in connections {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if timeout(left, acceptor).await.is_err() {
+            tracing::warn!("connections were still open at the end of the grace period");
+        }
+    }
+    host.stop(deadline.saturating_duration_since(Instant::now())).await;
+}
+
+struct Acceptor {
+    host: FunctionHost,
+    plane: Plane,
+    stopping: watch::Receiver<()>,
+}
+
+impl Acceptor {
+    async fn accept(mut self, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(self.host.server().max_connections.get()));
+        let graceful = GracefulShutdown::new();
+        let (mut pause, longest) = ACCEPT_BACKOFF;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = self.stopping.changed() => break,
+                // The permit comes first: a connection that cannot be served is left in the system's queue.
+                accepted = accept_permitted(&permits, &listener) => accepted,
+            };
+            match accepted {
+                Ok((permit, stream, peer)) => {
+                    pause = ACCEPT_BACKOFF.0;
+                    let connection = self.serve(&graceful, stream, peer);
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+            }
+        }
+        drop(listener);
+        graceful.shutdown().await;
+    }
+
+    fn serve(&self, graceful: &GracefulShutdown, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
+        let _ = stream.set_nodelay(true);
+        let (host, plane) = (self.host.clone(), self.plane);
+        let service = service_fn(move |request| {
+            let host = host.clone();
+            async move {
+                Ok::<_, std::convert::Infallible>(match plane {
+                    Plane::Trigger => trigger::http::handle(host, peer, request).await.map(api::ResponseBody::Left),
+                    Plane::Api => api::handle(host, peer, request).await,
+                })
+            }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let watched = graceful.watch(connection);
+        async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(%peer, %error, "a connection ended with an error");
+            }
+        }
+    }
+}
+
+async fn accept_permitted(
+    permits: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((permit, stream, peer))
+}

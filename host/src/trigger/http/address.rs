@@ -1,0 +1,175 @@
+//! Address → function: the default path of Function Compute, `<function>.<service>.localhost`, and custom domains.
+
+use std::borrow::Cow;
+
+use http::{Uri, header, request};
+
+use super::request_record::HttpTarget;
+use crate::{
+    catalog::{Catalog, DomainRoutes, LATEST, RouteError, Target},
+    platform_error::PlatformError,
+};
+
+/// The prefix of an HTTP trigger's default address: CONTRACTS §1.1.
+pub(crate) const PROXY_PREFIX: &str = "/2016-08-15/proxy/";
+
+const LOCALHOST_SUFFIX: &str = ".localhost";
+
+/// Where an address leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    service: Cow<'a, str>,
+    function: Cow<'a, str>,
+    qualifier: Cow<'a, str>,
+    raw_path: &'a str,
+    domain: &'a str,
+    /// What stands before the path inside the function.
+    base_path: &'a str,
+}
+
+impl Found<'_> {
+    pub(super) fn target(&self) -> Target<'_> {
+        Target { service: Some(&self.service), function: &self.function, qualifier: &self.qualifier }
+    }
+
+    pub(super) fn http_target(&self) -> HttpTarget {
+        let raw_path = if self.raw_path.is_empty() { "/" } else { self.raw_path };
+        HttpTarget { raw_path: raw_path.into(), domain: self.domain.into(), base_path: self.base_path.into() }
+    }
+}
+
+/// The function that a request is for.
+///
+/// # Errors
+/// A platform error that says how functions are reached.
+pub(super) fn find<'a>(catalog: &'a Catalog, head: &'a request::Parts) -> Result<Found<'a>, PlatformError> {
+    let domain = host_of(head);
+    if let Some(found) = by_proxy_path(&head.uri, domain) {
+        return found;
+    }
+    let lower = domain.to_ascii_lowercase();
+    if let Some(routes) = catalog.domain(&lower) {
+        return by_route(routes, head, domain);
+    }
+    by_local_name(lower, head, domain)
+}
+
+/// The host that the client asked for, without a port: from the target (HTTP/2, absolute form) or the Host header.
+fn host_of(head: &request::Parts) -> &str {
+    let from_header = || head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = head.uri.authority().map(http::uri::Authority::as_str).or_else(from_header).unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+fn by_proxy_path<'a>(uri: &'a Uri, domain: &'a str) -> Option<Result<Found<'a>, PlatformError>> {
+    let path = uri.path();
+    let rest = path.strip_prefix(PROXY_PREFIX)?;
+    let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let (function, inside) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    if service.is_empty() || function.is_empty() {
+        return Some(Err(PlatformError::invalid_argument(format!(
+            "'{path}' names no function: write {PROXY_PREFIX}<service>[.<qualifier>]/<function>/<path>"
+        ))));
+    }
+    let (service, qualifier) = service.split_once('.').unwrap_or((service, LATEST));
+    Some(Ok(Found {
+        service: decoded(service),
+        function: decoded(function),
+        qualifier: decoded(qualifier),
+        raw_path: inside,
+        domain,
+        base_path: path.get(..path.len() - inside.len()).unwrap_or_default(),
+    }))
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
+}
+
+fn by_route<'a>(
+    routes: &'a DomainRoutes,
+    head: &'a request::Parts,
+    domain: &'a str,
+) -> Result<Found<'a>, PlatformError> {
+    let path = head.uri.path();
+    let route = routes.find(path, &head.method).map_err(|error| match error {
+        RouteError::NoRoute => {
+            PlatformError::domain_not_found(format!("domain name '{domain}' has no route for path '{path}'"))
+        }
+        RouteError::NoMethod => {
+            PlatformError::method_not_allowed(format!("no route of '{domain}' for '{path}' takes {}", head.method))
+        }
+    })?;
+    Ok(Found {
+        service: Cow::Borrowed(&route.service),
+        function: Cow::Borrowed(&route.function),
+        qualifier: Cow::Borrowed(&route.qualifier),
+        raw_path: path,
+        domain,
+        base_path: "",
+    })
+}
+
+fn by_local_name<'a>(lower: String, head: &'a request::Parts, domain: &'a str) -> Result<Found<'a>, PlatformError> {
+    // Names may have capitals, hosts need not keep them: take the name as the client wrote it.
+    let name = lower.ends_with(LOCALHOST_SUFFIX).then(|| &domain[..domain.len() - LOCALHOST_SUFFIX.len()]);
+    let Some((function, service)) = name.and_then(|name| name.split_once('.')) else {
+        return Err(PlatformError::domain_not_found(format!(
+            "domain name '{domain}' does not exist, and '{}' is no function's path: a function is reached by \
+             {PROXY_PREFIX}<service>/<function>/<path>, by http://<function>.<service>.localhost, or by a route of \
+             `[domains]`",
+            head.uri.path()
+        )));
+    };
+    Ok(Found {
+        service: Cow::Borrowed(service),
+        function: Cow::Borrowed(function),
+        qualifier: Cow::Borrowed(LATEST),
+        raw_path: head.uri.path(),
+        domain,
+        base_path: "",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_path_names_service_qualifier_function_and_path() {
+        let find = |uri: &str| {
+            let uri: Uri = uri.parse().unwrap();
+            let found = by_proxy_path(&uri, "h").unwrap().map(|found| {
+                let target = found.target();
+                let names = (target.service.unwrap().to_owned(), target.qualifier.to_owned(), target.function.to_owned());
+                (names, found.http_target())
+            });
+            found
+        };
+        let (names, target) = find("/2016-08-15/proxy/svc.prod/fn/a%20b/c?q=1").unwrap();
+        assert_eq!(names, ("svc".into(), "prod".into(), "fn".into()));
+        assert_eq!((&*target.raw_path, &*target.base_path), ("/a%20b/c", "/2016-08-15/proxy/svc.prod/fn"));
+        let (names, target) = find("/2016-08-15/proxy/svc/fn").unwrap();
+        assert_eq!(names, ("svc".into(), LATEST.into(), "fn".into()));
+        assert_eq!(&*target.raw_path, "/");
+        assert!(find("/2016-08-15/proxy/svc/").unwrap_err().message.contains("names no function"));
+    }
+
+    #[test]
+    fn a_host_is_read_without_its_port() {
+        let host = |host: &str| {
+            let head = http::Request::builder().header(header::HOST, host).body(()).unwrap().into_parts().0;
+            host_of(&head).to_owned()
+        };
+        assert_eq!(host("example.com:9000"), "example.com");
+        assert_eq!(host("example.com"), "example.com");
+        assert_eq!(host("[::1]:9000"), "[::1]");
+        assert_eq!(host("[::1]"), "[::1]");
+    }
+}

@@ -1,0 +1,234 @@
+//! The HTTP trigger: address → function, request → call, result → response, with the limits of CONTRACTS §5.1 on both
+//! ways. See `invoke` for what lies between.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http_body::Body;
+use http_body_util::{Either, Full};
+
+mod address;
+mod request_record;
+mod response;
+
+pub(crate) use address::PROXY_PREFIX;
+pub(crate) use request_record::{client_ip, read_body};
+
+use self::request_record::{HttpTarget, RequestTexts};
+use super::payload;
+use crate::{
+    catalog::{Catalog, Revision},
+    component::HttpEntry,
+    config::HttpTriggerConfig,
+    host::FunctionHost,
+    invoke::{Invocation, InvokeError, LeasedBody},
+    platform_error::{ErrorForm, PlatformError},
+};
+
+/// A body on its way to the client: whole, or still being written by a guest.
+pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
+
+/// Any error of a request's body.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers one request. There is always an answer, and it always carries `x-fc-request-id`.
+pub(crate) async fn handle<B>(host: FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    let mut invocation = Invocation::new();
+    invocation.trace_parent = header_text(request.headers(), "traceparent");
+    let id = invocation.id;
+    let is_head = request.method() == Method::HEAD;
+    let answer = respond(&host, peer, request, invocation).await;
+    let mut response = answer.unwrap_or_else(|error| error.response(&id));
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert("x-fc-request-id", value);
+    }
+    without_forbidden_body(response, is_head)
+}
+
+async fn respond<B>(
+    host: &FunctionHost,
+    peer: SocketAddr,
+    request: Request<B>,
+    invocation: Invocation,
+) -> Result<Response<ResponseBody>, TriggerError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    request_record::check_limits(&head, host.limits())?;
+    let (revision, target) = resolve(&host.catalog(), &head)?;
+    let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
+    let exchange = Exchange { host, revision, target, head, client_ip, invocation };
+    match exchange.revision.ready.http_entry() {
+        HttpEntry::Handler => exchange.call_handler(body).await,
+        HttpEntry::Event => exchange.call_event(body).await,
+        HttpEntry::WasiHttp => exchange.stream(body).await,
+    }
+}
+
+/// The function that an address leads to, and the path inside it.
+fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<(Arc<Revision>, HttpTarget), PlatformError> {
+    let found = address::find(catalog, head)?;
+    let revision = catalog.resolve(&found.target())?.clone();
+    let Some(trigger) = &revision.function.http else {
+        return Err(PlatformError::trigger_not_found(format!(
+            "function '{}' of service '{}' has no HTTP trigger: add `[functions.{}.http]`, or invoke it with an event",
+            revision.function.name, revision.function.service, revision.function.name
+        )));
+    };
+    check_method(trigger, &revision, &head.method)?;
+    let target = found.http_target();
+    Ok((revision, target))
+}
+
+fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Method) -> Result<(), PlatformError> {
+    if trigger.methods.contains(method) {
+        return Ok(());
+    }
+    let methods: Vec<_> = trigger.methods.iter().map(Method::as_str).collect();
+    Err(PlatformError::method_not_allowed(format!(
+        "the HTTP trigger of function '{}' takes {}, not {method}",
+        revision.function.name,
+        methods.join(", ")
+    )))
+}
+
+/// One request and where it goes.
+struct Exchange<'a> {
+    host: &'a FunctionHost,
+    revision: Arc<Revision>,
+    target: HttpTarget,
+    head: request::Parts,
+    client_ip: std::net::IpAddr,
+    invocation: Invocation,
+}
+
+impl Exchange<'_> {
+    /// `wisp:function/http-handler`: the request as a record.
+    async fn call_handler<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        // The body first, then the instance: a slow upload holds no instance.
+        let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
+        let lease = self.host.lease(self.revision, self.invocation).await?;
+        let texts = RequestTexts::new(&self.head, &self.target, self.client_ip);
+        let (queries, headers) = texts.pairs();
+        let (answer, _) = lease.call_http(texts.record((&queries, &headers), &body)).await?;
+        Ok(response::from_record(answer, self.host.limits())?.map(whole))
+    }
+
+    /// `wisp:function/event-handler` and commands: the request as a JSON event.
+    async fn call_event<B>(mut self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
+        let Some(trigger) = &self.revision.function.http else {
+            return Err(PlatformError::trigger_not_found("the HTTP trigger is gone").into());
+        };
+        let format = trigger.payload_format;
+        request_record::strip_ignored(&mut self.head.headers);
+        let event = payload::encode(format, &self.parts(&body));
+        let lease = self.host.lease(self.revision, self.invocation).await?;
+        let (result, _) = lease.call_event(event.into()).await?;
+        let parts = payload::decode(format, result).map_err(|error| PlatformError::bad_response(error.to_string()))?;
+        Ok(response::from_parts(parts, self.host.limits())?.map(whole))
+    }
+
+    fn parts<'a>(&'a self, body: &'a [u8]) -> payload::RequestParts<'a> {
+        payload::RequestParts {
+            method: &self.head.method,
+            raw_path: &self.target.raw_path,
+            query: self.head.uri.query(),
+            headers: &self.head.headers,
+            body,
+            client_ip: self.client_ip,
+            version: self.head.version,
+            request_id: self.invocation.id.as_str(),
+            account_id: &self.host.server().account_id,
+            domain: &self.target.domain,
+            received: self.invocation.received,
+            service: &self.revision.function.service,
+            function: &self.revision.function.name,
+        }
+    }
+
+    /// `wasi:http`: the request itself, streamed both ways.
+    async fn stream<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let request = request_record::streamed(self.head, &self.target, body, self.host.limits())?;
+        let lease = self.host.lease(self.revision, self.invocation).await?;
+        let response = lease.serve(request).await?;
+        Ok(response::streamed(response, self.host.limits())?.map(Either::Right))
+    }
+}
+
+fn whole(body: Bytes) -> ResponseBody {
+    Either::Left(Full::new(body))
+}
+
+/// HEAD, 204 and 304 have no body; one that a guest is still writing is let go of.
+fn without_forbidden_body(mut response: Response<ResponseBody>, is_head: bool) -> Response<ResponseBody> {
+    let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !bodiless && !is_head {
+        return response;
+    }
+    // A HEAD is told how long the body would be.
+    if is_head
+        && !bodiless
+        && let Some(length) = response.body().size_hint().exact()
+    {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| whole(Bytes::new()))
+}
+
+pub(crate) fn header_text(headers: &http::HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// A request that failed, on either side.
+enum TriggerError {
+    Platform(PlatformError),
+    Function(Box<crate::invoke::Failed>),
+}
+
+impl From<PlatformError> for TriggerError {
+    fn from(error: PlatformError) -> Self {
+        Self::Platform(error)
+    }
+}
+
+impl From<InvokeError> for TriggerError {
+    fn from(error: InvokeError) -> Self {
+        PlatformError::from_invoke(error).map_or_else(Self::Function, Self::Platform)
+    }
+}
+
+impl TriggerError {
+    /// CONTRACTS §3.3, "HTTP trigger view".
+    fn response(self, id: &crate::invoke::RequestId) -> Response<ResponseBody> {
+        let (mut response, error_type) = match self {
+            Self::Platform(error) => {
+                let of_function = error.status == StatusCode::BAD_GATEWAY;
+                let error_type = if of_function { "UnhandledInvocationError" } else { "FcCommonError" };
+                (error.response(ErrorForm::Fc2, id), error_type)
+            }
+            Self::Function(failed) => {
+                let mut response = Response::new(Bytes::from(failed.error.document));
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                (response, failed.error.error_type)
+            }
+        };
+        response.headers_mut().insert("x-fc-error-type", HeaderValue::from_static(error_type));
+        response.map(whole)
+    }
+}

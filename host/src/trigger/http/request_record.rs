@@ -1,0 +1,245 @@
+//! A request on its way in: its limits, its body, and the record that guests receive (CONTRACTS §3.2).
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, header, request};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use ipnet::IpNet;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::BodyError;
+use crate::{config::Limits, instance::abi, platform_error::PlatformError};
+
+/// The path inside the function, and the address that led there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HttpTarget {
+    /// Percent-encoded, starting with `/`.
+    pub(super) raw_path: String,
+    /// The host that the client asked for, without a port.
+    pub(super) domain: String,
+    /// What stands before the path on the default address; empty on a domain.
+    pub(super) base_path: String,
+}
+
+/// Checks the limits that need no body.
+pub(super) fn check_limits(head: &request::Parts, limits: &Limits) -> Result<(), PlatformError> {
+    let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > limits.request_headers {
+        return Err(PlatformError::invalid_argument(format!(
+            "the request headers are {headers} bytes long, over the limit of {}",
+            limits.request_headers
+        )));
+    }
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.request_target {
+        return Err(PlatformError::invalid_argument(format!(
+            "path and query are {target} bytes long, over the limit of {}",
+            limits.request_target
+        )));
+    }
+    Ok(())
+}
+
+fn too_long(limit: usize) -> PlatformError {
+    PlatformError::invalid_argument(format!("the request body is longer than the limit of {limit} bytes"))
+}
+
+fn check_content_length(head: &request::Parts, limit: usize) -> Result<(), PlatformError> {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > limit as u64 => Err(too_long(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body to its end, as long as it is within the limit: what is longer is refused before it is read.
+pub(crate) async fn read_body<B>(head: &request::Parts, body: B, limit: usize) -> Result<Bytes, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>>,
+{
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    check_content_length(head, limit)?;
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_long(limit)),
+        Err(error) => Err(PlatformError::invalid_argument(format!("the request body broke off: {error}"))),
+    }
+}
+
+/// The client's address: the peer's, or what trusted proxies say it is.
+///
+/// Each proxy appends the address that it saw, so the last one that is not itself a trusted proxy's is the client's. What
+/// stands further left anybody may have written.
+pub(crate) fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    let mut client = peer.ip().to_canonical();
+    if trusted.is_empty() || !is_trusted(&client) {
+        return client;
+    }
+    let lists: Vec<_> = headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
+    for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
+        let Ok(ip) = hop.trim().parse::<IpAddr>() else { return client };
+        client = ip.to_canonical();
+        if !is_trusted(&client) {
+            return client;
+        }
+    }
+    client
+}
+
+/// Whether a guest is not shown a request header: CONTRACTS §3.2.
+fn is_ignored(name: &HeaderName) -> bool {
+    name == header::CONNECTION || name.as_str() == "keep-alive" || name.as_str().starts_with("x-fc-")
+}
+
+/// Takes the ignored headers out.
+pub(super) fn strip_ignored(headers: &mut HeaderMap) {
+    let ignored: Vec<_> = headers.keys().filter(|name| is_ignored(name)).cloned().collect();
+    for name in ignored {
+        headers.remove(name);
+    }
+}
+
+/// The texts of a request record; the record itself borrows them.
+pub(super) struct RequestTexts<'a> {
+    head: &'a request::Parts,
+    path: Cow<'a, str>,
+    url: &'a str,
+    queries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Only values that are not plain text need a copy.
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    client_ip: String,
+}
+
+impl<'a> RequestTexts<'a> {
+    pub(super) fn new(head: &'a request::Parts, target: &'a HttpTarget, client_ip: IpAddr) -> Self {
+        let query = head.uri.query().unwrap_or_default();
+        Self {
+            head,
+            path: percent_encoding::percent_decode_str(&target.raw_path).decode_utf8_lossy(),
+            url: head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
+            queries: form_urlencoded::parse(query.as_bytes()).collect(),
+            headers: shown_headers(head).collect(),
+            client_ip: client_ip.to_string(),
+        }
+    }
+
+    /// Queries and headers as pairs of texts, for [`Self::record`] to borrow.
+    pub(super) fn pairs(&self) -> (Vec<(&str, &str)>, Vec<(&str, &str)>) {
+        let queries = self.queries.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let headers = self.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+        (queries, headers)
+    }
+
+    /// The record as it crosses into the guest.
+    pub(super) fn record<'b>(
+        &'b self,
+        (queries, headers): (abi::Pairs<'b>, abi::Pairs<'b>),
+        body: &'b [u8],
+    ) -> abi::HttpRequest<'b> {
+        abi::HttpRequest {
+            method: self.head.method.as_str(),
+            path: &self.path,
+            url: self.url,
+            queries,
+            headers,
+            client_ip: &self.client_ip,
+            body,
+        }
+    }
+}
+
+fn shown_headers(head: &request::Parts) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    // HTTP/2 has no Host header; guests look for one.
+    let host = head.uri.authority().filter(|_| !head.headers.contains_key(header::HOST));
+    let host = host.map(|host| ("host", Cow::Borrowed(host.as_str())));
+    let shown = head.headers.iter().filter(|(name, _)| !is_ignored(name));
+    host.into_iter().chain(shown.map(|(name, value)| (name.as_str(), text(value.as_bytes()))))
+}
+
+/// UTF-8 as it is; anything else as Latin-1, which every byte has a character in.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect(), Cow::Borrowed)
+}
+
+/// The request for a `wasi:http` component: its own path, without the ignored headers, its body as it comes.
+pub(super) fn streamed<B>(
+    mut head: request::Parts,
+    target: &HttpTarget,
+    body: B,
+    limits: &Limits,
+) -> Result<Request<WasiBody>, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    check_content_length(&head, limits.sync_body)?;
+    strip_ignored(&mut head.headers);
+    let limit = limits.sync_body;
+    let authority = head.uri.authority().map(http::uri::Authority::as_str).unwrap_or(&target.domain).to_owned();
+    if !head.headers.contains_key(header::HOST)
+        && let Ok(host) = authority.parse()
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    head.uri = inside_uri(&target.raw_path, head.uri.query())?;
+    head.headers.insert("x-fc-control-path", http::HeaderValue::from_static("/http-invoke"));
+    if let Ok(base) = format!("{}/", target.base_path).parse()
+        && !target.base_path.is_empty()
+    {
+        head.headers.insert("x-fc-base-path", base);
+    }
+    let body = Limited::new(body, limit).map_err(move |error| {
+        if error.is::<LengthLimitError>() {
+            Error::HttpRequestBodySize(Some(limit as u64))
+        } else {
+            Error::InternalError(Some(format!("the request body broke off: {error}")))
+        }
+    });
+    Ok(Request::from_parts(head, body.boxed_unsync()))
+}
+
+fn inside_uri(raw_path: &str, query: Option<&str>) -> Result<http::Uri, PlatformError> {
+    let text = query.map_or_else(|| raw_path.to_owned(), |query| format!("{raw_path}?{query}"));
+    text.parse().map_err(|_| PlatformError::invalid_argument(format!("'{text}' is no path")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for list in forwarded {
+            headers.append("x-forwarded-for", list.parse().unwrap());
+        }
+        let trusted: Vec<_> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        client_ip(&headers, peer.parse().unwrap(), &trusted).to_string()
+    }
+
+    #[test]
+    fn a_forwarded_address_is_believed_of_trusted_proxies_only() {
+        assert_eq!(ip("203.0.113.9:1", &["198.51.100.1"], &[]), "203.0.113.9");
+        assert_eq!(ip("203.0.113.9:1", &["198.51.100.1"], &["10.0.0.0/8"]), "203.0.113.9");
+        assert_eq!(ip("10.0.0.1:1", &["198.51.100.1"], &["10.0.0.0/8"]), "198.51.100.1");
+    }
+
+    #[test]
+    fn what_the_client_itself_wrote_before_the_proxies_is_not_believed() {
+        let forwarded = ["1.1.1.1, 198.51.100.1", "10.0.0.7"];
+        assert_eq!(ip("10.0.0.1:1", &forwarded, &["10.0.0.0/8"]), "198.51.100.1");
+        assert_eq!(ip("10.0.0.1:1", &["1.1.1.1, nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf8_is_read_as_latin_1() {
+        assert_eq!(text(b"caf\xe9"), "café");
+        assert_eq!(text("café".as_bytes()), "café");
+    }
+}

@@ -1,0 +1,4 @@
+//! What makes functions run.
+
+pub(crate) mod http;
+pub mod payload;
