@@ -235,9 +235,9 @@ impl FunctionHost {
     fn unchanged(&self, function: &FunctionConfig, source_digest: &[u8; 32]) -> Option<Arc<Revision>> {
         let catalog = self.0.catalog.load();
         let revisions = catalog.revisions();
-        let same = revisions.into_iter().find(|revision| {
-            *revision.function == *function && revision.source_digest == *source_digest
-        });
+        let same = revisions
+            .into_iter()
+            .find(|revision| *revision.function == *function && revision.source_digest == *source_digest);
         same.cloned()
     }
 
@@ -261,8 +261,8 @@ impl FunctionHost {
     }
 
     fn policy(&self, function: Arc<FunctionConfig>) -> Result<Policy, DeployReason> {
-        let outbound =
-            OutboundPolicy::parse(&function.allowed_outbound).map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
+        let outbound = OutboundPolicy::parse(&function.allowed_outbound)
+            .map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
         Ok(Policy {
             identity: Arc::new(Identity::new(&self.0.server, function, LATEST)),
             outbound: Arc::new(outbound),

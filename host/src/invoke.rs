@@ -14,7 +14,7 @@ use wasmtime_wasi_http::WasiBody;
 use crate::{
     catalog::{ResolveError, Revision},
     instance::{Call, CallError, FunctionError, Usage, WasiResponse, abi},
-    pool::{Acquired, AcquireError},
+    pool::{AcquireError, Acquired},
     telemetry::Outcome,
 };
 
@@ -242,7 +242,10 @@ impl Lease {
     }
 
     /// Calls `wisp:function/http-handler`.
-    pub(crate) async fn call_http(mut self, request: abi::HttpRequest<'_>) -> Result<(abi::HttpResponse, Report), InvokeError> {
+    pub(crate) async fn call_http(
+        mut self,
+        request: abi::HttpRequest<'_>,
+    ) -> Result<(abi::HttpResponse, Report), InvokeError> {
         let Self { acquired, invocation, deadline, deadline_ms, .. } = &mut self;
         let result = match acquired {
             Acquired::Exclusive(exclusive) => {
@@ -256,7 +259,11 @@ impl Lease {
     /// Hands a request to a `wasi:http` component. The lease goes on until the guest has ended (0.2), or the last byte of
     /// the response's body has been taken (0.3).
     pub(crate) async fn serve(self, request: Request<WasiBody>) -> Result<http::Response<LeasedBody>, InvokeError> {
-        if matches!(self.acquired, Acquired::Slot(_)) { self.serve_concurrent(request).await } else { self.serve_alone(request).await }
+        if matches!(self.acquired, Acquired::Slot(_)) {
+            self.serve_concurrent(request).await
+        } else {
+            self.serve_alone(request).await
+        }
     }
 
     async fn serve_concurrent(mut self, request: Request<WasiBody>) -> Result<http::Response<LeasedBody>, InvokeError> {
@@ -282,7 +289,10 @@ impl Lease {
             Some(Ok(response)) => Ok(response.map(|body| LeasedBody { body, lease: None })),
             Some(Err(code)) => {
                 let report = Box::default();
-                Err(InvokeError::BadResponse { message: format!("the component answered with the error {code:?}"), report })
+                Err(InvokeError::BadResponse {
+                    message: format!("the component answered with the error {code:?}"),
+                    report,
+                })
             }
             None => Err(ended_early(ended.await)),
         }

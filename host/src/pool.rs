@@ -180,7 +180,9 @@ impl Pool {
             return Ok(Taken::Now(grant));
         }
         if state.waiters.len() >= self.0.queueing.length {
-            return Err(self.exhausted(&format!("{} invocations wait already (`server.queue_length`)", state.waiters.len())));
+            return Err(
+                self.exhausted(&format!("{} invocations wait already (`server.queue_length`)", state.waiters.len()))
+            );
         }
         let (sender, receiver) = oneshot::channel();
         state.waiters.push_back(sender);
@@ -233,7 +235,10 @@ impl Pool {
             return Ok(Acquired::Slot(self.open(PooledConcurrent { instance, _place: place, _permit: permit })));
         }
         let instance = Instance::start(&self.0.ready, &self.0.policy, start_by).await.map_err(AcquireError::Start)?;
-        Ok(Acquired::Exclusive(Exclusive { pool: self.clone(), pooled: Some(Pooled { instance, _place: place, _permit: permit }) }))
+        Ok(Acquired::Exclusive(Exclusive {
+            pool: self.clone(),
+            pooled: Some(Pooled { instance, _place: place, _permit: permit }),
+        }))
     }
 
     async fn admit(&self, deadline: Instant) -> Result<InstancePermit, AcquireError> {
@@ -331,7 +336,10 @@ impl Pool {
 
     /// Ends an instance: with its pre-stop hook, if it is whole and has one.
     fn stop(&self, mut pooled: Pooled) {
-        if !pooled.instance.is_reusable() || !pooled.instance.is_initialized() || !pooled.instance.has_hook(Hook::PreStop) {
+        if !pooled.instance.is_reusable()
+            || !pooled.instance.is_initialized()
+            || !pooled.instance.has_hook(Hook::PreStop)
+        {
             return;
         }
         let pool = self.clone();
@@ -357,7 +365,14 @@ impl Pool {
     }
 
     /// A failed hook is logged and changes nothing else.
-    fn note_hook(&self, id: &crate::invoke::RequestId, hook: &str, result: Result<(), CallError>, log: &[u8], dropped: u64) {
+    fn note_hook(
+        &self,
+        id: &crate::invoke::RequestId,
+        hook: &str,
+        result: Result<(), CallError>,
+        log: &[u8],
+        dropped: u64,
+    ) {
         let mut log = log.to_vec();
         if let Err(error) = result {
             log.extend_from_slice(format!("FC {hook} failed, RequestId: {}: {error}\n", id.as_str()).as_bytes());
@@ -424,7 +439,8 @@ impl Pool {
             leaving += 1;
             ended.push(Ended::Exclusive(state.idle.remove(0).pooled));
         }
-        while let Some(index) = state.concurrent.iter().position(|slots| slots.in_use == 0 && expired(slots.idle_since)) {
+        while let Some(index) = state.concurrent.iter().position(|slots| slots.in_use == 0 && expired(slots.idle_since))
+        {
             state.live -= leaving;
             let go_on = more(&state);
             state.live += leaving;
@@ -476,7 +492,8 @@ impl Pool {
             state.live += 1;
             Place { pool: Arc::downgrade(&self.0) }
         };
-        let acquired = self.cold_start(place, Instant::now() + START_TIMEOUT).await.map_err(|error| error.to_string())?;
+        let acquired =
+            self.cold_start(place, Instant::now() + START_TIMEOUT).await.map_err(|error| error.to_string())?;
         let id = crate::invoke::RequestId::new();
         let timeout = self.function().initialization_timeout;
         let deadline_ms = crate::invoke::epoch_ms(SystemTime::now() + timeout);
@@ -604,7 +621,9 @@ impl Drop for Slot {
 impl Acquired {
     pub(crate) fn is_initialized(&self) -> bool {
         match self {
-            Self::Exclusive(exclusive) => exclusive.pooled.as_ref().is_none_or(|pooled| pooled.instance.is_initialized()),
+            Self::Exclusive(exclusive) => {
+                exclusive.pooled.as_ref().is_none_or(|pooled| pooled.instance.is_initialized())
+            }
             Self::Slot(slot) => slot.instance().is_initialized(),
         }
     }

@@ -142,7 +142,12 @@ impl Acceptor {
         graceful.shutdown().await;
     }
 
-    fn serve(&self, graceful: &GracefulShutdown, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
+    fn serve(
+        &self,
+        graceful: &GracefulShutdown,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + use<> {
         let _ = stream.set_nodelay(true);
         let (host, plane) = (self.host.clone(), self.plane);
         let service = service_fn(move |request| {

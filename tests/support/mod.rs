@@ -1,1 +1,234 @@
-//! Support.
+//! The test bench: a real host on ports of its own, guests built from source, and clients.
+//!
+//! A test reads as a sentence: `TestHost::start("[functions.f] …").await`, then `host.invoke("f", "echo").await`. What a
+//! test starts goes when its `TestHost` is dropped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test bench fails by panicking")]
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::oneshot, task::JoinHandle};
+use wisp::{
+    component::source,
+    config::{self, Language},
+    host::{DeployError, FunctionHost},
+    server::{self, Listeners},
+};
+
+pub mod client;
+
+pub use client::Answer;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Where built guests and their compiled code are kept between runs.
+fn cache() -> PathBuf {
+    root().join("target/test-guests")
+}
+
+/// The component of a test guest (`tests/guests/<name>`), built if its sources changed.
+pub fn guest(name: &str) -> PathBuf {
+    build(&root().join("tests/guests").join(name), Language::Rust, "", &cache().join(format!("{name}.wasm")))
+}
+
+/// The component of an example (`examples/<name>`), built by the recipe of its own `wisp.toml`.
+pub fn example(name: &str) -> PathBuf {
+    let config = config::load(&root().join("examples").join(name).join("wisp.toml")).unwrap();
+    let build_config = config.functions[0].build.as_ref().unwrap();
+    let language = source::detect(&build_config.source).unwrap();
+    build(&build_config.source, language, &build_config.world, &cache().join(format!("example-{name}.wasm")))
+}
+
+fn build(source: &Path, language: Language, world: &str, component: &Path) -> PathBuf {
+    fs::create_dir_all(cache()).unwrap();
+    // One build at a time, over all test processes: they share the guests' target directory.
+    let lock = fs::File::create(cache().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let plan = source::Plan {
+        source,
+        language: Some(language),
+        command: None,
+        world,
+        component,
+        cache_dir: &root().join(".wisp"),
+    };
+    if source::is_stale(&plan) {
+        let mut lines = Vec::new();
+        let built = source::build(&plan, &mut |line| lines.push(line.to_owned()));
+        built.unwrap_or_else(|error| panic!("{error}\n{}", lines.join("\n")));
+    }
+    component.to_owned()
+}
+
+/// The guest that does as it is told, built once a process.
+pub static MISBEHAVE: LazyLock<PathBuf> = LazyLock::new(|| guest("misbehave"));
+/// A `wasi:http` 0.2 component.
+pub static WASI_HTTP_02: LazyLock<PathBuf> = LazyLock::new(|| guest("wasi-http-p2"));
+/// A `wasi:http` 0.3 component.
+pub static WASI_HTTP_03: LazyLock<PathBuf> = LazyLock::new(|| guest("wasi-http-p3"));
+/// A `wasi:cli/run` component.
+pub static COMMAND: LazyLock<PathBuf> = LazyLock::new(|| guest("command"));
+
+/// A host with its listeners, in this process, on ports of its own.
+pub struct TestHost {
+    /// The host itself.
+    pub host: FunctionHost,
+    /// Where HTTP triggers are served.
+    pub trigger: SocketAddr,
+    /// Where the API is served.
+    pub api: SocketAddr,
+    directory: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<()>>,
+}
+
+impl TestHost {
+    /// Starts a host with the functions of a `wisp.toml`. In it, `{misbehave}`, `{wasi-http-02}`, `{wasi-http-03}` and
+    /// `{command}` stand for the guests' files.
+    pub async fn start(toml: &str) -> Self {
+        Self::try_start(toml).await.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// As `start`; the errors are those of the functions.
+    pub async fn try_start(toml: &str) -> Result<Self, Vec<DeployError>> {
+        let directory = tempfile::tempdir().unwrap();
+        let config = parsed(toml, directory.path());
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        host.deploy(&config, |_| {}).await?;
+        let listeners = Listeners::bind(host.server()).await.unwrap();
+        let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
+        let (stop, stopped) = oneshot::channel();
+        let serving = host.clone();
+        let served = tokio::spawn(async move {
+            server::serve(serving, listeners, async { drop(stopped.await) }).await;
+        });
+        Ok(Self { host, trigger, api, directory, stop: Some(stop), served: Some(served) })
+    }
+
+    /// Puts another `wisp.toml` in force.
+    pub async fn deploy(&self, toml: &str) -> Result<(), Vec<DeployError>> {
+        self.host.deploy(&parsed(toml, self.directory.path()), |_| {}).await
+    }
+
+    /// A directory of this host's own.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Tells the server to stop, as a signal does, and waits until it has.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap();
+        }
+    }
+
+    /// Tells the server to stop; [`Self::stop`] waits for it.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Invokes a function of the default service with an event.
+    pub async fn invoke(&self, function: &str, event: impl Into<Vec<u8>>) -> Answer {
+        self.invoke_with(function, event, &[]).await
+    }
+
+    /// Invokes with request headers.
+    pub async fn invoke_with(&self, function: &str, event: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Answer {
+        let path = format!("/2016-08-15/services/default/functions/{function}/invocations");
+        client::send(self.api, "POST", &path, headers, event.into()).await
+    }
+
+    /// Calls a function's HTTP trigger by the default path.
+    pub async fn get(&self, function: &str, path: &str) -> Answer {
+        self.request("GET", function, path, &[], Vec::new()).await
+    }
+
+    /// Calls a function's HTTP trigger by the default path.
+    pub async fn request(
+        &self,
+        method: &str,
+        function: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let path = format!("/2016-08-15/proxy/default/{function}{path}");
+        client::send(self.trigger, method, &path, headers, body.into()).await
+    }
+
+    /// Sends a request for any path to the trigger listener.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        client::send(self.trigger, method, path, headers, body.into()).await
+    }
+
+    /// What `GET /wisp/functions` says about a function.
+    pub async fn describe(&self, function: &str) -> serde_json::Value {
+        let functions = client::send(self.api, "GET", "/wisp/functions", &[], Vec::new()).await.json();
+        functions.as_array().unwrap().iter().find(|it| it["name"] == function).cloned().unwrap()
+    }
+
+    /// How many instances of a function are alive.
+    pub async fn live(&self, function: &str) -> u64 {
+        self.describe(function).await["instances"]["live"].as_u64().unwrap()
+    }
+
+    /// The kept log lines of a function.
+    pub async fn log(&self, function: &str) -> Vec<String> {
+        let path = format!("/wisp/logs?function={function}");
+        let lines = client::send(self.api, "GET", &path, &[], Vec::new()).await.text();
+        let texts = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        texts.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.abort();
+        }
+    }
+}
+
+/// The checked configuration of a test: ports of its own, compiled code shared by all tests.
+fn parsed(toml: &str, directory: &Path) -> config::Config {
+    let mut toml = toml.to_owned();
+    for (name, file) in [
+        ("{misbehave}", &MISBEHAVE),
+        ("{wasi-http-02}", &WASI_HTTP_02),
+        ("{wasi-http-03}", &WASI_HTTP_03),
+        ("{command}", &COMMAND),
+    ] {
+        if toml.contains(name) {
+            toml = toml.replace(name, &file.display().to_string());
+        }
+    }
+    if !toml.contains("[server]") {
+        toml = format!("[server]\n{toml}");
+    }
+    let server = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n",
+        cache().join("data").display()
+    );
+    let toml = toml.replacen("[server]", &server, 1);
+    config::parse(&toml, &directory.join("wisp.toml")).unwrap_or_else(|error| panic!("{error}\n{toml}"))
+}
+
+/// Waits until a condition holds; panics with `what` if it does not within ten seconds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "it did not happen: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -37,8 +37,7 @@ impl initializer::Guest for Links {
         let mut state = state();
         let links = FIRST_LINKS.lines().filter_map(|line| line.split_once(' '));
         state.links = links.map(|(name, url)| (name.to_owned(), Link::new(url))).collect();
-        state.initialized_at =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64);
+        state.initialized_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64);
         Ok(())
     }
 }
@@ -58,11 +57,8 @@ impl http_handler::Guest for Links {
 
 fn list() -> HttpResponse {
     let state = state();
-    let links: Vec<_> = state
-        .links
-        .iter()
-        .map(|(name, link)| json!({ "name": name, "url": link.url, "hits": link.hits }))
-        .collect();
+    let links: Vec<_> =
+        state.links.iter().map(|(name, link)| json!({ "name": name, "url": link.url, "hits": link.hits })).collect();
     answer(200, &json!({ "links": links, "initializedAt": state.initialized_at }))
 }
 

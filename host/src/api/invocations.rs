@@ -89,8 +89,7 @@ fn wants_log(headers: &HeaderMap) -> Result<bool, PlatformError> {
 
 /// A failed function is a successful invoke: 200, and the error in a header and the body.
 fn failure(failed: Failed, version: &str) -> Response<ResponseBody> {
-    let mut response =
-        answer(failed.error.document.into(), &failed.report, version, Some(failed.error.error_type));
+    let mut response = answer(failed.error.document.into(), &failed.report, version, Some(failed.error.error_type));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -38,7 +38,8 @@ pub(super) fn logs(host: &FunctionHost, query: Option<&str>) -> Result<Response<
 
 fn tail_count(query: Option<&str>) -> Result<usize, PlatformError> {
     let Some(text) = query_value(query, "tail") else { return Ok(usize::MAX) };
-    text.parse().map_err(|_| PlatformError::invalid_argument(format!("tail is set to '{text}': write a number of lines")))
+    text.parse()
+        .map_err(|_| PlatformError::invalid_argument(format!("tail is set to '{text}': write a number of lines")))
 }
 
 fn kept_lines(host: &FunctionHost, filter: &Filter, count: usize) -> Vec<LogLine> {

@@ -251,9 +251,12 @@ fn add_types(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     types.func_wrap_async("[method]descriptor.set-size", |mut store: Store<'_>, (file, size)| {
         Box::new(async move { set_size(&mut store, file, size).await })
     })?;
-    types.func_wrap_async("[method]descriptor.open-at", |mut store: Store<'_>, (directory, follow, path, how, flags)| {
-        Box::new(async move { open_at(&mut store, directory, follow, path, how, flags).await })
-    })?;
+    types.func_wrap_async(
+        "[method]descriptor.open-at",
+        |mut store: Store<'_>, (directory, follow, path, how, flags)| {
+            Box::new(async move { open_at(&mut store, directory, follow, path, how, flags).await })
+        },
+    )?;
     types.func_wrap_async("[method]descriptor.create-directory-at", |mut store: Store<'_>, (directory, path)| {
         Box::new(async move { create_directory_at(&mut store, directory, path).await })
     })?;
@@ -329,7 +332,10 @@ async fn symlink_at(store: &mut Store<'_>, directory: Resource<Descriptor>, old:
     answer(store.data_mut().filesystem().symlink_at(directory, old, new).await)
 }
 
-fn write_via_stream(mut store: Store<'_>, (file, offset): (Resource<Descriptor>, u64)) -> Answer<Resource<DynOutputStream>> {
+fn write_via_stream(
+    mut store: Store<'_>,
+    (file, offset): (Resource<Descriptor>, u64),
+) -> Answer<Resource<DynOutputStream>> {
     let stream = store.data_mut().filesystem().write_via_stream(file, offset);
     metered(&mut store, stream)
 }

@@ -64,7 +64,8 @@ async fn send(policy: &OutboundPolicy, mut request: http::Request<WasiBody>, opt
     let connection = tokio::spawn(connection);
     *request.uri_mut() = origin_form(request.uri());
     let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
-    let response = timeout(first_byte, sender.send_request(request)).await.map_err(|_| Error::ConnectionReadTimeout)??;
+    let response =
+        timeout(first_byte, sender.send_request(request)).await.map_err(|_| Error::ConnectionReadTimeout)??;
     let between_bytes = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
     let finished: Connection = Box::new(async move {
         match connection.await {
@@ -105,7 +106,8 @@ impl Destination {
         if !policy.allows_name(&self.host) {
             return Err(self.refused());
         }
-        let addresses: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(no_such_name)?.collect();
+        let addresses: Vec<_> =
+            tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(no_such_name)?.collect();
         let allowed = addresses.into_iter().find(|address| policy.allows_resolved(&self.host, *address));
         allowed.ok_or_else(|| self.refused())
     }

@@ -1,7 +1,11 @@
 //! TCP and UDP of guests: only outwards, and only to the addresses that `allowed_outbound` names or that an allowed name
 //! resolved to in this instance.
 
-use std::{collections::HashMap, net::{IpAddr, SocketAddr}, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use wasmtime::{

@@ -34,7 +34,9 @@ fn foreign(bytes: &[u8]) -> String {
         [] => "the file is empty",
         [b'P', b'K', 3, 4, ..] => "this is a zip archive",
         [0x7f, b'E', b'L', b'F', ..] => "this is a compiled ELF file (perhaps a .cwasm of another host)",
-        _ if bytes.trim_ascii_start().starts_with(b"(") => "this is the WebAssembly text format: compile it with `wat2wasm`",
+        _ if bytes.trim_ascii_start().starts_with(b"(") => {
+            "this is the WebAssembly text format: compile it with `wat2wasm`"
+        }
         _ => "the file does not start with the WebAssembly magic number",
     };
     format!("not WebAssembly: {guess}. wisp serves components and core modules (.wasm)")
@@ -54,17 +56,18 @@ fn adapt(module: &[u8]) -> Result<Vec<u8>, ComponentError> {
         .map_err(|error| ComponentError::NotAdaptable(format!("{error:#}")))
 }
 
+/// Whether the module is a program with a `main`. Reads it to its end, so that a truncated one is told apart from one that
+/// cannot be adapted.
 fn exports_start(module: &[u8]) -> Result<bool, ComponentError> {
+    let mut found = false;
     for payload in Parser::new(0).parse_all(module) {
         if let Payload::ExportSection(exports) = payload.map_err(damaged)? {
             for export in exports {
-                if export.map_err(damaged)?.name == "_start" {
-                    return Ok(true);
-                }
+                found |= export.map_err(damaged)?.name == "_start";
             }
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
 pub(super) fn damaged(error: wasmparser::BinaryReaderError) -> ComponentError {

@@ -98,9 +98,14 @@ impl ArtifactCache {
         }
         // So that pruning knows when it was last of use. Not worth failing for.
         let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
-        #[allow(unsafe_code, reason = "the MAC above says that this user's wisp wrote the file, with this very content")]
+        #[allow(
+            unsafe_code,
+            reason = "the MAC above says that this user's wisp wrote the file, with this very content"
+        )]
         let component = unsafe { Component::deserialize_file(engine, path) };
-        component.inspect_err(|error| tracing::warn!(file = %path.display(), %error, "compiled code does not load")).ok()
+        component
+            .inspect_err(|error| tracing::warn!(file = %path.display(), %error, "compiled code does not load"))
+            .ok()
     }
 
     fn mac_of(&self, path: &Path) -> io::Result<Hmac<Sha256>> {
@@ -179,7 +184,8 @@ fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let parts = [(); KEY_LENGTH / 16].map(|()| uuid::Uuid::new_v4().into_bytes());
     write_whole(path, parts.as_flattened())?;
     let key = fs::read(path)?;
-    key.try_into().map_err(|_| io::Error::other(format!("{} is not a key of {KEY_LENGTH} bytes: remove it", path.display())))
+    key.try_into()
+        .map_err(|_| io::Error::other(format!("{} is not a key of {KEY_LENGTH} bytes: remove it", path.display())))
 }
 
 /// Writes a file that is either whole or not there, readable for this user alone.

@@ -147,7 +147,10 @@ fn kind_of(exports: &[String]) -> Option<Kind> {
         return Some(Kind::Function);
     }
     let has = |package: &str, interface: &str, series: &str| {
-        exports.iter().map(|name| split(name)).any(|(p, i, version)| p == package && i == interface && version.starts_with(series))
+        exports
+            .iter()
+            .map(|name| split(name))
+            .any(|(p, i, version)| p == package && i == interface && version.starts_with(series))
     };
     if has("wasi:http", "handler", "0.3.") {
         Some(Kind::WasiHttp03)

@@ -13,13 +13,16 @@ impl Instance {
             return Err(CallError::Unsupported("the component is no command".into()));
         };
         let event = std::str::from_utf8(event).ok().filter(|event| !event.contains('\0')).ok_or_else(|| {
-            CallError::Unsupported(format!("a command gets its event in {EVENT_VARIABLE}: it must be UTF-8 without NUL"))
+            CallError::Unsupported(format!(
+                "a command gets its event in {EVENT_VARIABLE}: it must be UTF-8 without NUL"
+            ))
         })?;
         self.calling = true;
         let stdout = Capture::new(self.store.data().response_limit());
         let wasi = self.store.data().command_context(event, call.request_id, &stdout);
         self.store.data_mut().wasi = wasi;
-        let run = timed(&mut self.store, call.deadline, async |store| command.wasi_cli_run().call_run(store).await).await;
+        let run =
+            timed(&mut self.store, call.deadline, async |store| command.wasi_cli_run().call_run(store).await).await;
         let result = match run {
             // `main` of most languages exits by calling exit(0).
             Ok(Ok(())) | Err(CallError::Exited(0)) => Ok(Ok(())),

@@ -209,7 +209,12 @@ impl Instance {
         self.call_function::<abi::HttpParams<'_>, abi::HttpResults>(call, handler, (request, call.context())).await
     }
 
-    async fn call_function<'a, P, R>(&mut self, call: &Call<'_>, function: Func, params: P) -> Result<R::Value, CallError>
+    async fn call_function<'a, P, R>(
+        &mut self,
+        call: &Call<'_>,
+        function: Func,
+        params: P,
+    ) -> Result<R::Value, CallError>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'a,
         R: ComponentNamedList + Lift + Send + Sync + 'static + FunctionResult,
@@ -323,7 +328,10 @@ fn explain_start(error: CallError, store: &mut Store<Guest>) -> CallError {
 fn explain_refused(refused: crate::limits::Refused) -> String {
     match refused {
         crate::limits::Refused::Memory(asked) => {
-            format!("it asked for {:.1} MB of memory in all, over the function's `memory`", asked as f64 / f64::from(1 << 20))
+            format!(
+                "it asked for {:.1} MB of memory in all, over the function's `memory`",
+                asked as f64 / f64::from(1 << 20)
+            )
         }
         crate::limits::Refused::TableElements(asked) => {
             format!("it asked for {asked} table elements in all, over `table_elements`")

@@ -39,7 +39,12 @@ impl HookPath {
     }
 
     /// What a hook's answer means.
-    pub(crate) fn judge(self, status: StatusCode, fc_status: Option<&HeaderValue>, body: &Bytes) -> Result<(), CallError> {
+    pub(crate) fn judge(
+        self,
+        status: StatusCode,
+        fc_status: Option<&HeaderValue>,
+        body: &Bytes,
+    ) -> Result<(), CallError> {
         let told_failed = fc_status.is_some_and(|status| status == "404");
         if status.is_success() && !told_failed {
             return Ok(());
@@ -71,7 +76,11 @@ pub(crate) fn invoke_request(event: Bytes) -> Request<WasiBody> {
 }
 
 /// What the answer to `POST /invoke` means: `x-fc-status` decides, or else the HTTP status.
-pub(crate) fn judge_invoke(status: StatusCode, fc_status: Option<&HeaderValue>, body: Bytes) -> Result<Bytes, CallError> {
+pub(crate) fn judge_invoke(
+    status: StatusCode,
+    fc_status: Option<&HeaderValue>,
+    body: Bytes,
+) -> Result<Bytes, CallError> {
     let succeeded = match fc_status {
         Some(status) => status == "200",
         None => status.is_success(),

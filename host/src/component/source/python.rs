@@ -26,6 +26,8 @@ pub(super) fn build(job: &Job<'_>, progress: Progress<'_>) -> Result<(), BuildEr
         .arg(&job.source)
         .arg("-o")
         .arg(&job.output)
+        // The tool is a Rust program: its own backtrace would bury the Python one.
+        .env("RUST_BACKTRACE", "0")
         .current_dir(&job.source);
     tool::run("componentize-py", &job.source, &mut command, progress)
 }

@@ -25,8 +25,16 @@ const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
 const SYSTEM_CARGO: &str = "/usr/bin/cargo";
 const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 const LINKERS: &[&str] = &[
-    "wasm-ld", "wasm-ld-22", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19", "wasm-ld-18", "wasm-ld-17", "wasm-ld-16",
-    "wasm-ld-15", "wasm-ld-14",
+    "wasm-ld",
+    "wasm-ld-22",
+    "wasm-ld-21",
+    "wasm-ld-20",
+    "wasm-ld-19",
+    "wasm-ld-18",
+    "wasm-ld-17",
+    "wasm-ld-16",
+    "wasm-ld-15",
+    "wasm-ld-14",
 ];
 
 const ADVICE: &str = "Run `rustup target add wasm32-wasip2`, or on Debian 12 install \
@@ -98,8 +106,8 @@ fn has_target(source: &Path, target: &str) -> bool {
 
 fn find_system() -> Result<System, String> {
     let none = format!("no compiler has the target {COMPONENT_TARGET}");
-    let version =
-        tool::ask(Command::new(SYSTEM_RUSTC).arg("-vV")).ok_or_else(|| format!("{none}, and there is no {SYSTEM_RUSTC}"))?;
+    let version = tool::ask(Command::new(SYSTEM_RUSTC).arg("-vV"))
+        .ok_or_else(|| format!("{none}, and there is no {SYSTEM_RUSTC}"))?;
     let sysroot = tool::ask(Command::new(SYSTEM_RUSTC).args(["--print", "sysroot"])).unwrap_or_default();
     let needed = [
         (PathBuf::from(SYSTEM_CARGO), "cargo"),

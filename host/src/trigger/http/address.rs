@@ -147,7 +147,8 @@ mod tests {
             let uri: Uri = uri.parse().unwrap();
             let found = by_proxy_path(&uri, "h").unwrap().map(|found| {
                 let target = found.target();
-                let names = (target.service.unwrap().to_owned(), target.qualifier.to_owned(), target.function.to_owned());
+                let names =
+                    (target.service.unwrap().to_owned(), target.qualifier.to_owned(), target.function.to_owned());
                 (names, found.http_target())
             });
             found

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{config::Limits, instance::abi, invoke::LeasedBody, platform_error::PlatformError, trigger::payload::ResponseParts};
+use crate::{
+    config::Limits, instance::abi, invoke::LeasedBody, platform_error::PlatformError, trigger::payload::ResponseParts,
+};
 
 /// Whether a function's response header is left out. Transfer coding and trailers are the connection's business; the rest
 /// is CONTRACTS §3.2.
@@ -26,14 +28,16 @@ pub(super) fn from_record(answer: abi::HttpResponse, limits: &Limits) -> Result<
     let status = status(answer.status_code)?;
     let mut headers = HeaderMap::with_capacity(answer.headers.len());
     for (name, value) in &answer.headers {
-        let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| PlatformError::bad_response(format!("the function's response header name {name:?} is invalid")))?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            PlatformError::bad_response(format!("the function's response header name {name:?} is invalid"))
+        })?;
         if is_ignored(&name) {
             continue;
         }
-        let value = HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes())).map_err(|_| {
-            PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
-        })?;
+        let value =
+            HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes())).map_err(|_| {
+                PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
+            })?;
         let _ = headers
             .try_append(name, value)
             .map_err(|_| PlatformError::bad_response("the function's response has too many headers"))?;
@@ -67,10 +71,17 @@ fn strip(headers: &mut HeaderMap) {
 
 fn status(code: u16) -> Result<StatusCode, PlatformError> {
     let valid = StatusCode::from_u16(code).ok().filter(|status| (200..600).contains(&status.as_u16()));
-    valid.ok_or_else(|| PlatformError::bad_response(format!("the function's status code {code} is not within 200 to 599")))
+    valid.ok_or_else(|| {
+        PlatformError::bad_response(format!("the function's status code {code} is not within 200 to 599"))
+    })
 }
 
-fn finish(status: StatusCode, headers: HeaderMap, body: Bytes, limits: &Limits) -> Result<Response<Bytes>, PlatformError> {
+fn finish(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    limits: &Limits,
+) -> Result<Response<Bytes>, PlatformError> {
     check_headers(&headers, limits)?;
     if body.len() > limits.response_body {
         return Err(PlatformError::bad_response(format!(
@@ -106,14 +117,21 @@ mod tests {
     }
 
     fn sent(answer: abi::HttpResponse) -> Result<Response<Bytes>, String> {
-        from_record(answer, &crate::config::Limits::classic()).map_err(|error| error.message)
+        let config = crate::config::parse("", std::path::Path::new("wisp.toml")).unwrap();
+        from_record(answer, &config.limits).map_err(|error| error.message)
     }
 
     #[test]
     fn ignored_headers_are_left_out_and_repeated_ones_kept() {
         let response = sent(record(
             201,
-            &[("Connection", "close"), ("X-Fc-Status", "1"), ("Content-Length", "9"), ("Set-Cookie", "a"), ("set-cookie", "b")],
+            &[
+                ("Connection", "close"),
+                ("X-Fc-Status", "1"),
+                ("Content-Length", "9"),
+                ("Set-Cookie", "a"),
+                ("set-cookie", "b"),
+            ],
         ))
         .unwrap();
         assert_eq!(response.status(), 201);

@@ -27,8 +27,9 @@ fn write(argument: &str) -> Result<Vec<u8>, String> {
 }
 
 fn list(path: &str) -> std::io::Result<Vec<u8>> {
-    let mut names: Vec<_> =
-        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<std::io::Result<_>>()?;
+    let mut names: Vec<_> = fs::read_dir(path)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<_>>()?;
     names.sort();
     Ok(names.join("\n").into())
 }

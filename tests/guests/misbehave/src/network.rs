@@ -147,7 +147,6 @@ fn body_of(response: &http::IncomingResponse) -> Result<String, String> {
     }
 }
 
-
 fn join(addresses: &[IpAddress]) -> String {
     let text = |address: &IpAddress| match *address {
         IpAddress::Ipv4((a, b, c, d)) => std::net::Ipv4Addr::new(a, b, c, d).to_string(),
