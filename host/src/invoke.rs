@@ -121,7 +121,7 @@ pub struct Report {
     /// Time and memory.
     pub usage: Usage,
     /// The instance that ran it.
-    pub instance_id: String,
+    pub instance_id: Arc<str>,
     /// The log of this invocation with its marker lines, if the caller wants it.
     pub log: Vec<u8>,
 }

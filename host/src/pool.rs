@@ -75,7 +75,7 @@ struct State {
 }
 
 struct Idle {
-    pooled: Pooled,
+    pooled: Box<Pooled>,
     since: Instant,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct Slot {
 /// An instance that is the caller's alone until dropped.
 pub(crate) struct Exclusive {
     pool: Pool,
-    pooled: Option<Pooled>,
+    pooled: Option<Box<Pooled>>,
 }
 
 /// What a caller may call.
@@ -160,6 +160,8 @@ impl Pool {
     /// `Exhausted` after the bounded wait, `Start` if a new one does not start.
     pub(crate) async fn acquire(&self) -> Result<Acquired, AcquireError> {
         match self.take_or_wait()? {
+            // Nothing to await: a warm start asks for no clock.
+            Taken::Now(Grant::Instance(pooled)) => Ok(self.exclusive(pooled)),
             Taken::Now(grant) => self.redeem(grant, Instant::now() + self.0.queueing.timeout).await,
             Taken::Later(receiver) => {
                 let deadline = Instant::now() + self.0.queueing.timeout;
@@ -191,7 +193,7 @@ impl Pool {
 
     fn take(&self, state: &mut State) -> Option<Grant> {
         if let Some(idle) = state.idle.pop() {
-            return Some(Grant::Instance(Box::new(idle.pooled)));
+            return Some(Grant::Instance(idle.pooled));
         }
         if let Some(slot) = self.take_slot(state) {
             return Some(Grant::Slot(slot));
@@ -217,9 +219,13 @@ impl Pool {
         Some(Slot { pool: self.clone(), instance: slots.instance.clone() })
     }
 
+    fn exclusive(&self, pooled: Box<Pooled>) -> Acquired {
+        Acquired::Exclusive(Exclusive { pool: self.clone(), pooled: Some(pooled) })
+    }
+
     async fn redeem(&self, grant: Grant, deadline: Instant) -> Result<Acquired, AcquireError> {
         match grant {
-            Grant::Instance(pooled) => Ok(Acquired::Exclusive(Exclusive { pool: self.clone(), pooled: Some(*pooled) })),
+            Grant::Instance(pooled) => Ok(self.exclusive(pooled)),
             Grant::Slot(slot) => Ok(Acquired::Slot(slot)),
             Grant::Place(place) => self.cold_start(place, deadline).await,
         }
@@ -237,7 +243,7 @@ impl Pool {
         let instance = Instance::start(&self.0.ready, &self.0.policy, start_by).await.map_err(AcquireError::Start)?;
         Ok(Acquired::Exclusive(Exclusive {
             pool: self.clone(),
-            pooled: Some(Pooled { instance, _place: place, _permit: permit }),
+            pooled: Some(Box::new(Pooled { instance, _place: place, _permit: permit })),
         }))
     }
 
@@ -288,7 +294,7 @@ impl Pool {
     }
 
     /// Takes an instance back, or ends it.
-    fn put_back(&self, pooled: Pooled) {
+    fn put_back(&self, pooled: Box<Pooled>) {
         if !self.is_wanted(&pooled.instance) {
             return self.stop(pooled);
         }
@@ -306,27 +312,26 @@ impl Pool {
     }
 
     /// Gives an instance to whoever waits longest, or keeps it for the next.
-    fn hand_on(&self, pooled: Pooled) {
-        let mut grant = Box::new(pooled);
+    fn hand_on(&self, mut pooled: Box<Pooled>) {
         loop {
             let mut state = self.0.state.lock();
             if state.retired {
                 drop(state);
-                return self.stop(*grant);
+                return self.stop(pooled);
             }
             let Some(waiter) = state.waiters.pop_front() else {
-                state.idle.push(Idle { pooled: *grant, since: Instant::now() });
+                state.idle.push(Idle { pooled, since: Instant::now() });
                 return;
             };
             drop(state);
-            match waiter.send(Grant::Instance(grant)) {
-                Err(Grant::Instance(returned)) => grant = returned,
+            match waiter.send(Grant::Instance(pooled)) {
+                Err(Grant::Instance(returned)) => pooled = returned,
                 Ok(()) | Err(_) => return,
             }
         }
     }
 
-    fn freeze(&self, mut pooled: Pooled) {
+    fn freeze(&self, mut pooled: Box<Pooled>) {
         let pool = self.clone();
         tokio::spawn(async move {
             pool.call_hook(&mut pooled.instance, Hook::PreFreeze).await;
@@ -335,7 +340,7 @@ impl Pool {
     }
 
     /// Ends an instance: with its pre-stop hook, if it is whole and has one.
-    fn stop(&self, mut pooled: Pooled) {
+    fn stop(&self, mut pooled: Box<Pooled>) {
         if !pooled.instance.is_reusable()
             || !pooled.instance.is_initialized()
             || !pooled.instance.has_hook(Hook::PreStop)
@@ -529,7 +534,7 @@ enum Taken {
 }
 
 enum Ended {
-    Exclusive(Pooled),
+    Exclusive(Box<Pooled>),
     Concurrent(Arc<PooledConcurrent>),
 }
 
@@ -649,10 +654,10 @@ impl Acquired {
         }
     }
 
-    pub(crate) fn instance_id(&mut self) -> String {
+    pub(crate) fn instance_id(&mut self) -> Arc<str> {
         match self {
-            Self::Exclusive(exclusive) => exclusive.instance().id().to_owned(),
-            Self::Slot(slot) => slot.instance().id().to_owned(),
+            Self::Exclusive(exclusive) => exclusive.instance().id().clone(),
+            Self::Slot(slot) => slot.instance().id().clone(),
         }
     }
 

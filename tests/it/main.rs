@@ -2,4 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod artifacts;
+mod capabilities;
+mod concurrency;
+mod deploy_errors;
 mod event_invoke;
+mod http_trigger;
+mod initializer;
+mod instances;
+mod limits;
+mod observability;
+mod payload_formats;
+mod shutdown;

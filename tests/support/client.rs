@@ -1,6 +1,6 @@
 //! Clients: one request with a whole answer, and raw connections for what no well-behaved client does.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -9,6 +9,13 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+/// Longer than any answer takes: a call that hangs fails its test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("no answer in a minute")
+}
 
 /// A whole response.
 #[derive(Debug)]
@@ -70,8 +77,8 @@ pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let response = sender.send_request(request(address, method, path, headers, body)).await.unwrap();
-    let answer = whole(response).await;
+    let request = request(address, method, path, headers, body);
+    let answer = in_time(async { whole(sender.send_request(request).await.unwrap()).await }).await;
     drop(sender);
     connection.abort();
     answer
@@ -85,7 +92,7 @@ pub async fn send_http2(address: SocketAddr, method: &str, authority: &str, path
     let connection = tokio::spawn(connection);
     let uri = format!("http://{authority}{path}");
     let request = http::Request::builder().method(method).uri(uri).body(Full::new(Bytes::from(body))).unwrap();
-    let answer = whole(sender.send_request(request).await.unwrap()).await;
+    let answer = in_time(async { whole(sender.send_request(request).await.unwrap()).await }).await;
     drop(sender);
     connection.abort();
     answer
@@ -116,18 +123,23 @@ impl Raw {
         let mut read = Vec::new();
         let mut chunk = [0; 4096];
         while !String::from_utf8_lossy(&read).contains(text) {
-            let count = self.0.read(&mut chunk).await.unwrap();
+            let count = in_time(self.0.read(&mut chunk)).await.unwrap();
             assert!(count > 0, "closed before {text:?}: {}", String::from_utf8_lossy(&read));
             read.extend_from_slice(&chunk[..count]);
         }
         String::from_utf8_lossy(&read).into_owned()
     }
 
+    /// Sends bytes, unless the other side has closed.
+    pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.0.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Reads to the end of the connection.
     pub async fn read_to_end(&mut self) -> String {
         let mut read = Vec::new();
         // A reset after the answer is an end as well.
-        let _ = self.0.read_to_end(&mut read).await;
+        let _ = in_time(self.0.read_to_end(&mut read)).await;
         String::from_utf8_lossy(&read).into_owned()
     }
 }

@@ -71,6 +71,8 @@ fn build(source: &Path, language: Language, world: &str, component: &Path) -> Pa
 
 /// The guest that does as it is told, built once a process.
 pub static MISBEHAVE: LazyLock<PathBuf> = LazyLock::new(|| guest("misbehave"));
+/// A guest with an event handler alone.
+pub static EVENT: LazyLock<PathBuf> = LazyLock::new(|| guest("event"));
 /// A `wasi:http` 0.2 component.
 pub static WASI_HTTP_02: LazyLock<PathBuf> = LazyLock::new(|| guest("wasi-http-p2"));
 /// A `wasi:http` 0.3 component.
@@ -92,8 +94,8 @@ pub struct TestHost {
 }
 
 impl TestHost {
-    /// Starts a host with the functions of a `wisp.toml`. In it, `{misbehave}`, `{wasi-http-02}`, `{wasi-http-03}` and
-    /// `{command}` stand for the guests' files.
+    /// Starts a host with the functions of a `wisp.toml`. In it, `{misbehave}`, `{event}`, `{wasi-http-02}`,
+    /// `{wasi-http-03}` and `{command}` stand for the guests' files.
     pub async fn start(toml: &str) -> Self {
         Self::try_start(toml).await.unwrap_or_else(|errors| panic!("{errors:?}"))
     }
@@ -182,6 +184,26 @@ impl TestHost {
         self.describe(function).await["instances"]["live"].as_u64().unwrap()
     }
 
+    /// How many invocations of a function ended in an outcome.
+    pub async fn count(&self, function: &str, outcome: &str) -> u64 {
+        self.describe(function).await["invocations"][outcome].as_u64().unwrap()
+    }
+
+    /// Waits until an instance of a function is at work.
+    pub async fn busy(&self, function: &str) {
+        let is_busy = || async {
+            let instances = &self.describe(function).await["instances"];
+            instances["live"].as_u64() > instances["idle"].as_u64()
+        };
+        eventually("an instance is at work", is_busy).await;
+    }
+
+    /// Waits until the log of a function has a line with `text`.
+    pub async fn logs(&self, function: &str, text: &str) {
+        let has = || async { self.log(function).await.iter().any(|line| line.contains(text)) };
+        eventually(&format!("{text:?} is in the log"), has).await;
+    }
+
     /// The kept log lines of a function.
     pub async fn log(&self, function: &str) -> Vec<String> {
         let path = format!("/wisp/logs?function={function}");
@@ -205,6 +227,7 @@ fn parsed(toml: &str, directory: &Path) -> config::Config {
     let mut toml = toml.to_owned();
     for (name, file) in [
         ("{misbehave}", &MISBEHAVE),
+        ("{event}", &EVENT),
         ("{wasi-http-02}", &WASI_HTTP_02),
         ("{wasi-http-03}", &WASI_HTTP_03),
         ("{command}", &COMMAND),

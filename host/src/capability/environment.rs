@@ -157,7 +157,7 @@ impl wit::Host for Guest {
     }
 
     fn get_instance_id(&mut self) -> String {
-        self.instance_id().to_owned()
+        self.instance_id().to_string()
     }
 }
 

@@ -39,7 +39,7 @@ const LAST_WORD: Duration = Duration::from_millis(50);
 pub(crate) struct ConcurrentInstance(Arc<Shared>);
 
 struct Shared {
-    id: String,
+    id: Arc<str>,
     jobs: mpsc::UnboundedSender<Job>,
     identity: Arc<Identity>,
     capture: Capture,
@@ -70,7 +70,7 @@ impl ConcurrentInstance {
         let service = service.map_err(|error| explain_start(error, &mut store))?;
         let (jobs, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            id: store.data().instance_id().to_owned(),
+            id: store.data().instance_id().clone(),
             jobs,
             identity: policy.identity.clone(),
             capture: store.data().capture().clone(),
@@ -87,7 +87,7 @@ impl ConcurrentInstance {
         Ok(Self(shared))
     }
 
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &Arc<str> {
         &self.0.id
     }
 

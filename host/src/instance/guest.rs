@@ -47,7 +47,7 @@ pub(crate) struct Guest {
     limiter: InstanceLimiter,
     capture: Capture,
     identity: Arc<Identity>,
-    instance_id: String,
+    instance_id: Arc<str>,
     response_limit: usize,
     deadline: Option<Instant>,
     cpu: CpuShare,
@@ -55,7 +55,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// A store for a new instance.
-    pub(crate) fn store(engine: &wasmtime::Engine, policy: &Policy, instance_id: String) -> Store<Self> {
+    pub(crate) fn store(engine: &wasmtime::Engine, policy: &Policy, instance_id: Arc<str>) -> Store<Self> {
         let function = &policy.identity.function;
         let capture = Capture::new(policy.limits.log);
         let network = Network::new(policy.outbound.clone());
@@ -91,7 +91,7 @@ impl Guest {
         &self.identity
     }
 
-    pub(crate) fn instance_id(&self) -> &str {
+    pub(crate) fn instance_id(&self) -> &Arc<str> {
         &self.instance_id
     }
 

@@ -3,7 +3,7 @@
 //! An [`Instance`] is owned by one place at a time and makes one call at a time. Components of WASI 0.3 serve several
 //! calls at once and live in a task of their own: [`ConcurrentInstance`].
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
 use wasmtime::{
@@ -98,7 +98,7 @@ impl Instance {
         Ok(Self { store, exports, initialized: !needs_initializer, calling: false, served: 0 })
     }
 
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &Arc<str> {
         self.store.data().instance_id()
     }
 
@@ -340,6 +340,6 @@ fn explain_refused(refused: crate::limits::Refused) -> String {
 }
 
 /// Identifies an instance among all that ever ran.
-fn new_instance_id() -> String {
-    uuid::Uuid::new_v4().hyphenated().to_string()
+fn new_instance_id() -> Arc<str> {
+    uuid::Uuid::new_v4().hyphenated().to_string().into()
 }

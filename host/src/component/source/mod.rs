@@ -97,6 +97,7 @@ struct Job<'a> {
 pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
     let io = |error| failed_io(plan.source, error);
     let started = SystemTime::now();
+    let has_lock = plan.source.join("Cargo.lock").exists();
     let component = std::path::absolute(plan.component).map_err(io)?;
     let scratch = scratch_beside(&component).map_err(io)?;
     let job = Job {
@@ -112,7 +113,9 @@ pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<(), Buil
         (None, Some(Language::Python)) => python::build(&job, progress)?,
         (None, None) => return Err(unknown_language(&job.source)),
     }
-    put_in_place(&job, &component, started)?;
+    // The first build of a package writes its lock file, which must not count as an edit.
+    let lock = if has_lock { None } else { modified(&job.source.join("Cargo.lock")) };
+    put_in_place(&job, &component, lock.map_or(started, |lock| lock.max(started)))?;
     stale::remember(plan).map_err(io)
 }
 
@@ -163,7 +166,8 @@ fn run_command(command: &str, job: &Job<'_>, component: &Path, progress: Progres
     Ok(())
 }
 
-fn put_in_place(job: &Job<'_>, component: &Path, started: SystemTime) -> Result<(), BuildError> {
+/// `time` becomes the component's: that of the sources it was made from, so that an edit during the build is not missed.
+fn put_in_place(job: &Job<'_>, component: &Path, time: SystemTime) -> Result<(), BuildError> {
     let io = |error| failed_io(&job.source, error);
     if !starts_as_wasm(&job.output).map_err(io)? {
         return Err(BuildError {
@@ -174,9 +178,8 @@ fn put_in_place(job: &Job<'_>, component: &Path, started: SystemTime) -> Result<
             output: String::new(),
         });
     }
-    // The time of the sources it was made from, so that an edit during the build is not missed.
     let file = File::options().write(true).open(&job.output).map_err(io)?;
-    file.set_modified(started).map_err(io)?;
+    file.set_modified(time).map_err(io)?;
     fs::rename(&job.output, component).map_err(io)
 }
 

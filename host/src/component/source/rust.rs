@@ -154,17 +154,37 @@ fn sysroot(system: &System, job: &Job<'_>, progress: Progress<'_>) -> Result<Pat
     if sysroot.is_dir() {
         return Ok(sysroot);
     }
-    fs::create_dir_all(&job.cache_dir).map_err(io)?;
-    let lock = File::create(job.cache_dir.join(format!("{name}.lock"))).map_err(io)?;
-    lock.lock().map_err(io)?;
+    let _lock = lock(&job.cache_dir.join(format!("{name}.lock")), progress).map_err(io)?;
     if !sysroot.is_dir() {
         progress(&format!("building the standard library for {CORE_TARGET}: once for this compiler, about a minute"));
-        let scratch = tempfile::Builder::new().prefix(".rust-").tempdir_in(&job.cache_dir).map_err(io)?;
+        let scratch = scratch(&job.cache_dir, &format!(".{name}-")).map_err(io)?;
         let libraries = build_std(scratch.path(), progress)?;
         let made = assemble(system, scratch.path(), &libraries).map_err(io)?;
         fs::rename(made, &sysroot).map_err(io)?;
     }
     Ok(sysroot)
+}
+
+/// Holds until the file is dropped, or until this process ends, however it ends.
+fn lock(path: &Path, progress: Progress<'_>) -> io::Result<File> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let file = File::create(path)?;
+    if file.try_lock().is_err() {
+        progress("waiting for another process that builds the standard library");
+        file.lock()?;
+    }
+    Ok(file)
+}
+
+/// A new directory, in place of those that killed processes left: their cargo may still write to them, so none is taken
+/// over, and one that does not go now goes the next time.
+fn scratch(cache_dir: &Path, prefix: &str) -> io::Result<tempfile::TempDir> {
+    for left in fs::read_dir(cache_dir)?.flatten() {
+        if left.file_name().to_string_lossy().starts_with(prefix) {
+            let _ = fs::remove_dir_all(left.path());
+        }
+    }
+    tempfile::Builder::new().prefix(prefix).tempdir_in(cache_dir)
 }
 
 /// An empty library that depends on the standard library makes cargo build it.

@@ -94,6 +94,16 @@ fn an_edit_during_the_build_makes_its_result_stale() {
 }
 
 #[test]
+fn a_lock_file_that_the_first_build_writes_is_no_edit() {
+    let project = Project::new();
+    let command = format!("sleep 0.05; echo > Cargo.lock; {WRITE_WASM}");
+    project.build(Some(&command), "event-function").unwrap();
+    assert!(!project.with_plan(Some(&command), "event-function", is_stale));
+    project.build(Some(&command), "event-function").unwrap();
+    assert!(project.with_plan(Some(&command), "event-function", is_stale));
+}
+
+#[test]
 fn a_command_sees_the_wit_package_and_leaves_nothing_but_the_component() {
     let project = Project::new();
     project.build(Some(&format!(r#"test -f "$WISP_WIT/deps/io.wit" && {WRITE_WASM}"#)), "event-function").unwrap();
@@ -114,7 +124,7 @@ fn a_command_may_write_to_the_components_own_path() {
 fn a_failing_command_gives_its_last_lines_and_leaves_the_component_alone() {
     let project = Project::new();
     project.file("f.wasm", 0);
-    let error = project.build(Some("seq 100; echo no such header >&2; exit 3"), "event-function").unwrap_err();
+    let error = project.build(Some("seq 100 >&2; echo no such header >&2; exit 3"), "event-function").unwrap_err();
     assert!(error.to_string().contains("with the build command: it ended with exit status: 3"), "{error}");
     assert!(error.output.contains("no such header") && error.output.contains("100"), "{}", error.output);
     assert!(!error.output.contains("\n50\n"), "only the tail is kept");

@@ -63,6 +63,11 @@ impl Guest for Incoming {
             (_, "/broken") => broken(out),
             // `/stream/N`: N chunks, a moment apart.
             (_, path) if path.starts_with("/stream/") => stream(out, number()),
+            // `/header/N`: a response header of N bytes.
+            (_, path) if path.starts_with("/header/") => {
+                let filler = Fields::from_list(&[("x-filler".into(), vec![b'v'; number() as usize])]);
+                answer_with(out, 200, &filler.expect("a valid header"), b"");
+            }
             // `/status/N`.
             (_, path) if path.starts_with("/status/") => answer(out, number() as u16, ""),
             _ => answer(out, 404, "no such path"),
@@ -109,12 +114,17 @@ fn broken(out: ResponseOutparam) {
     core::arch::wasm32::unreachable();
 }
 
-/// `INIT=fail-times:N` in the environment: the first N requests fail.
+/// `INIT` in the environment: with `fail-times:N` the first N requests are answered with 404, which asks for another try;
+/// with `broken` all of them with 500, which asks for another instance.
 fn initialize(out: ResponseOutparam) {
     let runs = INITIALIZED.fetch_add(1, Ordering::Relaxed) + 1;
     let order = std::env::var("INIT").unwrap_or_default();
     let failures = order.strip_prefix("fail-times:").and_then(|it| it.parse().ok()).unwrap_or(0);
-    if runs <= failures { answer(out, 500, "the initializer fails as told") } else { answer(out, 200, "") }
+    match order.as_str() {
+        "broken" => answer(out, 500, "the initializer is broken"),
+        _ if runs <= failures => answer(out, 404, "the initializer fails as told"),
+        _ => answer(out, 200, ""),
+    }
 }
 
 /// The event in capitals; `x-fc-status` tells success from failure, as a custom runtime does.

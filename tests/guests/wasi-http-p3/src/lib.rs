@@ -15,6 +15,7 @@ export!(Service);
 struct Service;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
+static INITIALIZED: AtomicU32 = AtomicU32::new(0);
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 /// The most requests that ever ran at once in this instance.
 static MOST_RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -34,11 +35,34 @@ impl Guest for Service {
             "/headers" => Ok(text(&headers(&request))),
             "/count" => Ok(text(&CALLS.load(Ordering::Relaxed).to_string())),
             "/concurrent" => Ok(text(&MOST_RUNNING.load(Ordering::Relaxed).to_string())),
+            "/initialized" => Ok(text(&INITIALIZED.load(Ordering::Relaxed).to_string())),
+
+            // The lifecycle of a custom runtime; events come to /invoke, and go back as they are.
+            "/initialize" => {
+                // Long enough for others to come meanwhile.
+                monotonic_clock::wait_for(100_000_000).await;
+                INITIALIZED.fetch_add(1, Ordering::Relaxed);
+                Ok(text(""))
+            }
+            "/invoke" => Ok(echo(request)),
+            "/pre-stop" => {
+                println!("pre-stop ran");
+                Ok(text(""))
+            }
+
             "/error" => Err(ErrorCode::InternalError(Some("failing as told".into()))),
             "/trap" => core::arch::wasm32::unreachable(),
             "/spin" => loop {
                 std::hint::spin_loop();
             },
+            // Answers, then traps where nobody waits for an answer.
+            "/late-trap" => {
+                spawn_local(async {
+                    monotonic_clock::wait_for(50_000_000).await;
+                    core::arch::wasm32::unreachable();
+                });
+                Ok(text("answered"))
+            }
             // `/sleep/MS`: waits, and lets others run.
             path if path.starts_with("/sleep/") => {
                 monotonic_clock::wait_for(number() * 1_000_000).await;

@@ -1,0 +1,92 @@
+//! Finding and reading `wisp.toml`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use wisp::config::{self, Config, ConfigError, FunctionConfig};
+
+use super::{Failure, terminal::counted};
+
+/// The configuration file of a project.
+pub(super) const FILE: &str = "wisp.toml";
+
+/// `--config`, wherever a command takes it.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// The configuration file [default: wisp.toml]
+    #[arg(long, short, env = "WISP_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The file that was named, or `wisp.toml` here.
+    pub(super) fn path(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| FILE.into())
+    }
+
+    /// The configuration.
+    pub(super) fn load(&self) -> Result<Config, Failure> {
+        load(&self.path())
+    }
+
+    /// The configuration, if a file was named or is here.
+    pub(super) fn load_if_any(&self) -> Result<Option<Config>, Failure> {
+        if self.config.is_none() && !Path::new(FILE).exists() {
+            return Ok(None);
+        }
+        self.load().map(Some)
+    }
+}
+
+/// The configuration in a file, or everything that is wrong with it.
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
+    if !path.exists() {
+        return Err(Failure::usage(anyhow!(
+            "there is no {}. `wisp new NAME` starts a project, `--config FILE` names another file",
+            path.display()
+        )));
+    }
+    config::load(path).map_err(|error| Failure::usage(problems(&error)))
+}
+
+/// What an empty file means: all defaults.
+pub(super) fn default_config() -> Result<Config, Failure> {
+    config::parse("", Path::new(FILE)).map_err(|error| Failure::usage(problems(&error)))
+}
+
+/// All problems, one a line.
+pub(super) fn problems(error: &ConfigError) -> anyhow::Error {
+    let lines: Vec<_> = error.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    anyhow!("the configuration has {}:{}", counted(error.problems.len(), "problem"), lines.concat())
+}
+
+/// The functions with these names, or an error that says which there are.
+pub(super) fn named<'a>(config: &'a Config, wanted: &[String]) -> Result<Vec<&'a FunctionConfig>, Failure> {
+    if wanted.is_empty() {
+        return Ok(config.functions.iter().collect());
+    }
+    let mut found = Vec::new();
+    for name in wanted {
+        let before = found.len();
+        found.extend(config.functions.iter().filter(|function| *function.name == **name));
+        if found.len() == before {
+            return Err(Failure::usage(unknown(names(config), name)));
+        }
+    }
+    Ok(found)
+}
+
+/// There is no function of this name.
+pub(super) fn unknown<'a>(known: impl IntoIterator<Item = &'a str>, name: &str) -> anyhow::Error {
+    let known: Vec<_> = known.into_iter().collect();
+    if known.is_empty() {
+        return anyhow!("there is no function '{name}', nor any other");
+    }
+    anyhow!("there is no function '{name}'; there is {}", known.join(", "))
+}
+
+/// The names of all functions.
+pub(super) fn names(config: &Config) -> impl Iterator<Item = &str> {
+    config.functions.iter().map(|function| &*function.name)
+}

@@ -1,0 +1,201 @@
+//! Deploy ▸ bind ▸ serve until a signal: what `wisp serve` and `wisp up` share.
+
+use std::{
+    io::{self, Write as _},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
+
+use anyhow::anyhow;
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
+use wisp::{
+    config::{Config, FunctionConfig, ServerConfig},
+    engine::Allocation,
+    host::{DeployError, FunctionHost},
+    server::{self, Listeners},
+};
+
+use super::{
+    Failure,
+    activity::{Show, deploy_progress},
+    terminal::{FAINT, STRONG, counted, full_name, paint, warn},
+};
+
+/// Where the path form of a trigger's address begins.
+const PROXY_PREFIX: &str = "/2016-08-15/proxy";
+
+/// Where `wisp invoke` asks if nobody tells it anything.
+const DEFAULT_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
+
+/// The addresses that may be given on the command line.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ListenArgs {
+    /// Where HTTP triggers are served; port 0 takes a free one [default: `server.listen`, or 127.0.0.1:9000]
+    #[arg(long, env = "WISP_LISTEN", value_name = "ADDRESS", hide_env_values = true, value_parser = address)]
+    listen: Option<SocketAddr>,
+    /// Where the API is served [default: `server.api_listen`, or 127.0.0.1:9001]
+    #[arg(long, env = "WISP_API_LISTEN", value_name = "ADDRESS", hide_env_values = true, value_parser = address)]
+    api_listen: Option<SocketAddr>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give an address and a port, such as 127.0.0.1:9000".to_owned())
+}
+
+impl ListenArgs {
+    /// What was typed goes before what is written.
+    pub(super) fn apply(&self, server: &mut ServerConfig) -> Result<(), Failure> {
+        server.listen = self.listen.unwrap_or(server.listen);
+        server.api_listen = self.api_listen.unwrap_or(server.api_listen);
+        if server.api_listen.ip().is_loopback() {
+            return Ok(());
+        }
+        Err(Failure::usage(anyhow!(
+            "--api-listen {} can be reached from other machines, but no access keys are configured; give a loopback \
+             address such as 127.0.0.1:9001",
+            server.api_listen
+        )))
+    }
+}
+
+/// A host with all functions of the configuration.
+pub(super) async fn deployed(config: &Config) -> Result<FunctionHost, Failure> {
+    raise_open_files();
+    let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
+    warn_of_allocation(&host);
+    host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?;
+    Ok(host)
+}
+
+/// All functions that cannot be served, one a line.
+pub(super) fn undeployed(errors: &[DeployError]) -> anyhow::Error {
+    let lines: Vec<_> = errors.iter().map(|error| format!("\n  {error}")).collect();
+    anyhow!("{} cannot be served:{}", counted(errors.len(), "function"), lines.concat())
+}
+
+/// Every connection is an open file. The lower limit only protects programs that cannot count further.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+fn warn_of_allocation(host: &FunctionHost) {
+    let wanted = host.server().max_instances.get();
+    match host.loader().engines().allocation() {
+        Allocation::Pool(slots) if slots >= wanted => {}
+        Allocation::Pool(slots) => warn(&format!(
+            "the address space holds a pool of {slots} instances, not of {wanted}; `wisp doctor` says what to do"
+        )),
+        Allocation::OnDemand => {
+            warn("the address space holds no pool, so instances start slowly; `wisp doctor` says what to do");
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT and drains; a second signal ends at once.
+pub(super) async fn until_stopped(host: FunctionHost, listeners: Listeners) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::new()?;
+    let grace = host.server().grace_period;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = server::serve(host, listeners, async {
+        // Nothing is ever sent: the dropped sender is the signal.
+        let _ = stopped.await;
+    });
+    let signalled = async {
+        signals.next().await;
+        anstream::eprintln!("stopping: what runs has {} s to finish; again to end at once", grace.as_secs());
+        drop(stop);
+        signals.next().await
+    };
+    tokio::select! {
+        () = serving => Ok(ExitCode::SUCCESS),
+        number = signalled => Ok(ExitCode::from(128 + number)),
+    }
+}
+
+/// The signals that ask to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        let kind = tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+        };
+        u8::try_from(kind.as_raw_value()).unwrap_or_default()
+    }
+}
+
+/// Says on stderr where everything is reached.
+pub(super) fn announce(config: &Config, listeners: &Listeners) {
+    let (listen, api) = (listeners.trigger_address(), listeners.api_address());
+    let head = format!("wisp {}", env!("CARGO_PKG_VERSION"));
+    anstream::eprintln!("{} serves {}", paint(STRONG, &head), counted(config.functions.len(), "function"));
+    anstream::eprintln!("  triggers  http://{listen}\n  API       http://{api}\n");
+    if config.functions.is_empty() {
+        warn("the configuration has no function; add a [functions.<name>] section");
+    }
+    for function in &config.functions {
+        anstream::eprintln!("  {}", paint(STRONG, &full_name(&function.service, &function.name)));
+        for line in ways_in(function, listen, api) {
+            anstream::eprintln!("    {line}");
+        }
+    }
+    for domain in config.domains.keys() {
+        anstream::eprintln!("  {} {}", paint(STRONG, &format!("http://{domain}")), paint(FAINT, "(custom domain)"));
+    }
+}
+
+/// The same for programs: one line of JSON on stdout.
+pub(super) fn announce_json(config: &Config, listeners: &Listeners) -> io::Result<()> {
+    let listen = listeners.trigger_address();
+    let functions: Vec<_> = config
+        .functions
+        .iter()
+        .map(|function| {
+            json!({ "service": &*function.service, "name": &*function.name, "urls": urls(function, listen) })
+        })
+        .collect();
+    let line = json!({
+        "listen": listen.to_string(),
+        "apiListen": listeners.api_address().to_string(),
+        "functions": functions,
+    });
+    writeln!(io::stdout(), "{line}")
+}
+
+fn ways_in(function: &FunctionConfig, listen: SocketAddr, api: SocketAddr) -> Vec<String> {
+    let urls = urls(function, listen);
+    if !urls.is_empty() {
+        return urls;
+    }
+    let server = if api == DEFAULT_API { String::new() } else { format!(" --server {api}") };
+    vec![format!("wisp invoke {}{server}", function.name)]
+}
+
+fn urls(function: &FunctionConfig, listen: SocketAddr) -> Vec<String> {
+    if function.http.is_none() {
+        return Vec::new();
+    }
+    let (service, name, port) = (&function.service, &function.name, listen.port());
+    vec![
+        format!("http://{listen}{PROXY_PREFIX}/{service}/{name}/"),
+        format!("http://{name}.{service}.localhost:{port}/"),
+    ]
+}

@@ -1,0 +1,208 @@
+//! `wisp up`: build, serve, watch, reload.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::anyhow;
+use clap::Args;
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    task::spawn_blocking,
+};
+use wisp::{
+    catalog::Revision,
+    config::{self, Config},
+    host::FunctionHost,
+    server::Listeners,
+    telemetry::LogLine,
+};
+
+use super::{
+    Failure,
+    activity::{Show, deploy_progress},
+    builds::{self, Outcome, Which},
+    project, runtime,
+    serving::{self, ListenArgs},
+    terminal::{ERROR, FAINT, GOOD, counted, full_name, log_line, paint, warn},
+    watch::Watch,
+};
+
+/// So that nobody wonders what the host answers with while the sources are broken.
+const STILL_SERVED: &str = "what was served before is served on";
+
+/// Build what is stale, serve it, and reload it whenever its sources change
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The project: a directory with a wisp.toml, or the file itself
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: PathBuf,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+impl UpArgs {
+    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        let file = configuration_file(&self.path)?;
+        let mut config = project::load(&file)?;
+        self.listen.apply(&mut config.server)?;
+        // Before the build, so that no edit meanwhile is missed.
+        let mut watch = Watch::new()?;
+        watch.follow(&file, &config);
+        build_all(&config)?;
+        runtime::with_workers(up(Project { file, listen: self.listen }, config, watch))?
+    }
+}
+
+fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
+    // A plain `wisp.toml` in messages, where a `./wisp.toml` would do as well.
+    let file = match path {
+        here if here == Path::new(".") => project::FILE.into(),
+        directory if directory.is_dir() => directory.join(project::FILE),
+        file => file.to_owned(),
+    };
+    if file.is_file() {
+        return Ok(file);
+    }
+    let advice = "`wisp new NAME` starts a project that has one";
+    Err(Failure::usage(if path == Path::new(".") {
+        anyhow!("there is no {} here. Go to a project, or name one: `wisp up PATH`; {advice}", project::FILE)
+    } else if path.is_dir() {
+        anyhow!("there is no {} in {}. {advice}", project::FILE, path.display())
+    } else {
+        anyhow!("there is no {}. Give a directory with a {}; {advice}", path.display(), project::FILE)
+    }))
+}
+
+/// At the start there is nothing older to fall back on, so every build must succeed.
+fn build_all(config: &Config) -> Result<(), Failure> {
+    let outcomes = builds::run(config, &config.functions, Which::Stale, Show::fitting());
+    let failed = report_failed(outcomes.iter().map(|(_, outcome)| outcome));
+    if failed > 0 {
+        return Err(anyhow!("{} could not be built, so nothing is served", counted(failed, "component")).into());
+    }
+    Ok(())
+}
+
+fn report_failed<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> usize {
+    let errors = outcomes.filter_map(|outcome| match outcome {
+        Outcome::Failed(error) => Some(error),
+        Outcome::Fresh | Outcome::Built => None,
+    });
+    errors.inspect(|error| builds::report(error)).count()
+}
+
+async fn up(project: Project, config: Config, watch: Watch) -> Result<ExitCode, Failure> {
+    let host = serving::deployed(&config).await?;
+    let listeners = Listeners::bind(host.server()).await?;
+    serving::announce(&config, &listeners);
+    anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));
+    tokio::spawn(print_logs(host.follow_logs(), name_width(&config)));
+    tokio::spawn(reload_on_change(project, config, host.clone(), watch));
+    serving::until_stopped(host, listeners).await
+}
+
+fn name_width(config: &Config) -> usize {
+    let names = config.functions.iter().map(|function| full_name(&function.service, &function.name));
+    names.map(|name| name.len()).max().unwrap_or_default()
+}
+
+async fn print_logs(mut lines: Receiver<LogLine>, name_width: usize) {
+    loop {
+        match lines.recv().await {
+            Ok(line) => anstream::println!("{}", log_line(&line, name_width)),
+            Err(RecvError::Lagged(missed)) => warn(&format!("{missed} log lines came too fast to be shown")),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Where the configuration comes from.
+struct Project {
+    file: PathBuf,
+    listen: ListenArgs,
+}
+
+async fn reload_on_change(project: Project, mut config: Config, host: FunctionHost, mut watch: Watch) {
+    while watch.changed().await {
+        let Some(next) = project.read_again(&config) else { continue };
+        watch.follow(&project.file, &next);
+        reload(&next, &host).await;
+        config = next;
+    }
+}
+
+impl Project {
+    /// `None`, and a message, if the configuration is wrong now.
+    fn read_again(&self, current: &Config) -> Option<Config> {
+        let checked = config::load(&self.file).map_err(|error| project::problems(&error)).and_then(|mut next| {
+            self.listen.apply(&mut next.server).map_err(Failure::into_error)?;
+            Ok(next)
+        });
+        match checked {
+            Ok(next) => {
+                warn_of_restart(current, &next);
+                Some(next)
+            }
+            Err(error) => {
+                complain(&error);
+                None
+            }
+        }
+    }
+}
+
+/// Listeners and limits belong to the process. Said once: the next change is compared with this one.
+fn warn_of_restart(current: &Config, next: &Config) {
+    // Their debug form shows every field.
+    let server = format!("{:?}", current.server) != format!("{:?}", next.server);
+    if server || current.limits != next.limits {
+        warn("[server] and [limits] take effect when wisp is started again");
+    }
+}
+
+/// Builds what is stale and puts it in force. What fails leaves the functions that are there.
+async fn reload(config: &Config, host: &FunctionHost) {
+    let began = Instant::now();
+    let to_build = config.clone();
+    let build = spawn_blocking(move || {
+        let outcomes = builds::run(&to_build, &to_build.functions, Which::Stale, Show::Lines);
+        report_failed(outcomes.iter().map(|(_, outcome)| outcome))
+    });
+    // A task that is lost built nothing; the deploy finds the components as they are.
+    let failed = build.await.unwrap_or_default();
+    let before = revisions(host);
+    match host.deploy(config, deploy_progress(Show::Lines)).await {
+        Ok(()) => announce_changes(config, host, &before, began),
+        Err(errors) => return complain(&serving::undeployed(&errors)),
+    }
+    if failed > 0 {
+        anstream::eprintln!("{}", paint(FAINT, STILL_SERVED));
+    }
+}
+
+fn revisions(host: &FunctionHost) -> Vec<Arc<Revision>> {
+    host.catalog().revisions().into_iter().cloned().collect()
+}
+
+fn announce_changes(config: &Config, host: &FunctionHost, before: &[Arc<Revision>], began: Instant) {
+    let after = revisions(host);
+    let is_new = |revision: &Arc<Revision>| !before.iter().any(|old| Arc::ptr_eq(old, revision));
+    // The catalog and the configuration have one order: service, then name.
+    let changed = config.functions.iter().zip(&after).filter(|(_, revision)| is_new(revision));
+    let names: Vec<_> = changed.map(|(function, _)| full_name(&function.service, &function.name)).collect();
+    let took = format!("in {:.2} s", began.elapsed().as_secs_f64());
+    if !names.is_empty() {
+        anstream::eprintln!("{} {} {}", paint(GOOD, "reloaded"), names.join(", "), paint(FAINT, &took));
+    } else if after.len() != before.len() {
+        anstream::eprintln!("{} {}", paint(GOOD, "now serving"), counted(after.len(), "function"));
+    }
+}
+
+fn complain(error: &anyhow::Error) {
+    anstream::eprintln!("{} {error:#}", paint(ERROR, "error:"));
+    anstream::eprintln!("{}", paint(FAINT, STILL_SERVED));
+}

@@ -1,0 +1,107 @@
+//! Instances that serve several requests at once, and those that do not.
+
+use support::{TestHost, eventually};
+
+fn function(settings: &str) -> String {
+    format!("[functions.c]\ncomponent = \"{{wasi-http-03}}\"\nmax_instances = 1\n{settings}\n[functions.c.http]\n")
+}
+
+async fn start(settings: &str) -> TestHost {
+    TestHost::start(&function(settings)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_instance_serves_as_many_requests_at_once_as_it_may() {
+    let host = start("instance_concurrency = 3").await;
+    let call = || host.get("c", "/sleep/700");
+    let answers = tokio::join!(call(), call(), call(), call(), call());
+    for answer in <[_; 5]>::from(answers) {
+        assert_eq!((answer.status, answer.text()), (200, "slept".into()));
+    }
+    assert_eq!(host.get("c", "/concurrent").await.text(), "3");
+    assert_eq!(host.describe("c").await["coldStarts"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_come_one_at_a_time_unless_it_is_configured_otherwise() {
+    let host = start("").await;
+    tokio::join!(host.get("c", "/sleep/200"), host.get("c", "/sleep/200"), host.get("c", "/sleep/200"));
+    assert_eq!(host.get("c", "/concurrent").await.text(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_that_cannot_are_refused_with_the_reason() {
+    for component in ["{misbehave}", "{wasi-http-02}", "{command}"] {
+        let toml = format!("[functions.c]\ncomponent = \"{component}\"\ninstance_concurrency = 2\n");
+        let errors = TestHost::try_start(&toml).await.err().unwrap();
+        let error = errors[0].to_string();
+        assert!(error.contains("`instance_concurrency` is 2") && error.contains("one invocation at a time"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_of_one_request_leaves_the_others_alone() {
+    let host = start("instance_concurrency = 8\ntimeout = \"1 s\"").await;
+    let (late, one, other) =
+        tokio::join!(host.get("c", "/sleep/60000"), host.get("c", "/sleep/300"), host.get("c", "/sleep/600"));
+    assert_eq!((late.status, late.header("x-fc-error-type")), (502, "UnhandledInvocationError"));
+    assert!(late.error_message().starts_with("Function timed out after 1 seconds"), "{late:?}");
+    assert_eq!((one.text(), other.text()), ("slept".into(), "slept".into()));
+    assert_eq!(host.count("c", "timeout").await, 1);
+    assert_eq!(host.get("c", "/count").await.text(), "1", "the instance was replaced");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_spins_is_stopped_and_the_next_one_served() {
+    let host = start("instance_concurrency = 8\ntimeout = \"1 s\"").await;
+    let spun = host.get("c", "/spin").await;
+    assert!(spun.error_message().starts_with("Function timed out after 1 seconds"), "{spun:?}");
+    assert_eq!(host.get("c", "/count").await.text(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_ends_the_instance_and_the_next_request_has_another() {
+    let host = start("instance_concurrency = 8").await;
+    assert_eq!(host.get("c", "/").await.status, 200);
+    let trapped = host.get("c", "/trap").await;
+    assert_eq!((trapped.status, trapped.header("x-fc-error-type")), (502, "UnhandledInvocationError"));
+    assert!(trapped.error_message().starts_with("Process exited unexpectedly"), "{trapped:?}");
+    assert_eq!(host.get("c", "/count").await.text(), "1");
+    assert_eq!(host.count("c", "crash").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_reaches_everybody_in_the_instance() {
+    let host = start("instance_concurrency = 8").await;
+    let (waiting, trapped) = tokio::join!(host.get("c", "/sleep/60000"), async {
+        host.busy("c").await;
+        host.get("c", "/trap").await
+    });
+    assert_eq!((waiting.status, trapped.status), (502, 502));
+    assert_eq!(host.get("c", "/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_between_requests_makes_room_for_another_instance() {
+    let host = TestHost::start(&format!("[server]\nqueue_timeout = \"100 ms\"\n{}", function(""))).await;
+    assert_eq!(host.get("c", "/late-trap").await.text(), "answered");
+    eventually("a new instance answers", || async { host.get("c", "/count").await.text() == "1" }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_the_component_returns_is_a_bad_response() {
+    let host = start("").await;
+    let answer = host.get("c", "/error").await;
+    assert_eq!((answer.status, answer.error_code()), (502, "BadResponse".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_leaves_the_instance_to_the_others() {
+    let host = start("instance_concurrency = 8\ntimeout = \"60 s\"").await;
+    let mut client = support::client::Raw::connect(host.trigger).await;
+    client.write("GET /2016-08-15/proxy/default/c/sleep/50000 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    host.busy("c").await;
+    drop(client);
+    eventually("it is counted", || async { host.count("c", "cancelled").await == 1 }).await;
+    assert_eq!(host.get("c", "/").await.status, 200);
+}
