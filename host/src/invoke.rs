@@ -1,14 +1,17 @@
 //! The one hallway of every invocation: resolve ▸ admit ▸ lease ▸ call. It knows no HTTP and no trigger.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::AbortHandle};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::{
@@ -271,14 +274,16 @@ impl Lease {
             return Err(InvokeError::Unsupported("the component serves one request at a time".into()));
         };
         match slot.instance().serve(&call(invocation, *deadline, *deadline_ms), request).await {
-            Ok(response) => Ok(response.map(|body| LeasedBody { body, lease: Some(Box::new(self)) })),
+            Ok(response) => Ok(response.map(|body| LeasedBody { body, lease: Some(Box::new(self)), guest: None })),
             Err(error) => Err(self.fail_with(error)),
         }
     }
 
     async fn serve_alone(self, request: Request<WasiBody>) -> Result<http::Response<LeasedBody>, InvokeError> {
         let (respond, response) = oneshot::channel();
-        let mut ended = tokio::spawn(self.run_guest(request, respond));
+        let failed = Arc::new(AtomicBool::new(false));
+        let mut ended = tokio::spawn(self.run_guest(request, respond, failed.clone()));
+        let guest = GuestTask { task: Some(ended.abort_handle()), failed };
         let head = tokio::select! {
             biased;
             head = response => head.ok(),
@@ -286,7 +291,7 @@ impl Lease {
             result = &mut ended => return Err(ended_early(result)),
         };
         match head {
-            Some(Ok(response)) => Ok(response.map(|body| LeasedBody { body, lease: None })),
+            Some(Ok(response)) => Ok(response.map(|body| LeasedBody { body, lease: None, guest: Some(guest) })),
             Some(Err(code)) => {
                 let report = Box::default();
                 Err(InvokeError::BadResponse {
@@ -302,11 +307,14 @@ impl Lease {
         mut self,
         request: Request<WasiBody>,
         respond: oneshot::Sender<Result<WasiResponse, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>>,
+        failed: Arc<AtomicBool>,
     ) -> Result<((), Report), InvokeError> {
         let Self { acquired: Acquired::Exclusive(exclusive), invocation, deadline, deadline_ms, .. } = &mut self else {
             return Err(InvokeError::Unsupported("the component serves several requests at a time".into()));
         };
         let result = exclusive.instance().serve(&call(invocation, *deadline, *deadline_ms), request, respond).await;
+        // Before the instance goes, and with it the body's other end.
+        failed.store(result.is_err(), Ordering::Release);
         self.finish(result)
     }
 
@@ -404,14 +412,44 @@ impl Drop for Lease {
     }
 }
 
+/// The task of a guest that serves one request alone. It goes with its caller, unless the response is whole: then the
+/// guest may finish what else it does.
+struct GuestTask {
+    task: Option<AbortHandle>,
+    /// The guest trapped or ran out of time.
+    failed: Arc<AtomicBool>,
+}
+
+impl Drop for GuestTask {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
 /// A response body that keeps the lease of the instance that writes it.
 pub(crate) struct LeasedBody {
     body: WasiBody,
     lease: Option<Box<Lease>>,
+    guest: Option<GuestTask>,
 }
 
 impl LeasedBody {
+    /// Gives up a body that the protocol does not allow: the response is whole without it.
+    pub(crate) fn let_go(mut self) {
+        self.end(Ok(()));
+    }
+
+    /// Whether what looks like the end is a guest that failed in the middle.
+    fn is_broken_off(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.failed.load(Ordering::Acquire))
+    }
+
     fn end(&mut self, result: Result<(), CallError>) {
+        if let Some(guest) = &mut self.guest {
+            guest.task = None;
+        }
         if let Some(lease) = self.lease.take() {
             // Counted and logged; there is nobody left to tell.
             let _ = lease.finish(result);
@@ -429,6 +467,11 @@ impl Body for LeasedBody {
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(context);
         match &polled {
+            std::task::Poll::Ready(None) if self.is_broken_off() => {
+                let error =
+                    wasmtime_wasi_http::Error::InternalError(Some("the guest ended within its response".into()));
+                return std::task::Poll::Ready(Some(Err(error)));
+            }
             std::task::Poll::Ready(None) => self.end(Ok(())),
             std::task::Poll::Ready(Some(Err(error))) => {
                 let error = CallError::Trapped(format!("the response broke off: {error}"));

@@ -26,6 +26,9 @@ use crate::{
 /// Time that instantiation alone may take: start code of the component, not the initializer.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often who waits for room in a full host looks for an idle instance to end.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(10);
+
 /// First and longest pause before a kept instance is tried again after its start failed.
 const REPLENISH_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -182,6 +185,10 @@ impl Pool {
             return Ok(Taken::Now(grant));
         }
         if state.waiters.len() >= self.0.queueing.length {
+            // Those who have given up leave their places only now.
+            state.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        if state.waiters.len() >= self.0.queueing.length {
             return Err(
                 self.exhausted(&format!("{} invocations wait already (`server.queue_length`)", state.waiters.len()))
             );
@@ -252,8 +259,16 @@ impl Pool {
         if let Some(permit) = admission.try_admit() {
             return Ok(permit);
         }
-        (self.0.queueing.evict)();
-        admission.admit(deadline).await.ok_or_else(|| {
+        // Those of others may be busy now and idle in a moment.
+        let mut evicted = (self.0.queueing.evict)();
+        let mut permit = std::pin::pin!(admission.admit(deadline));
+        let permit = loop {
+            tokio::select! {
+                permit = &mut permit => break permit,
+                () = tokio::time::sleep(EVICTION_INTERVAL), if !evicted => evicted = (self.0.queueing.evict)(),
+            }
+        };
+        permit.ok_or_else(|| {
             AcquireError::Exhausted(format!(
                 "the host is full: all {} instances are busy (`server.max_instances`)",
                 admission.limit()
@@ -298,7 +313,8 @@ impl Pool {
         if !self.is_wanted(&pooled.instance) {
             return self.stop(pooled);
         }
-        if pooled.instance.has_hook(Hook::PreFreeze) && self.0.state.lock().waiters.is_empty() {
+        let is_frozen = pooled.instance.is_initialized() && pooled.instance.has_hook(Hook::PreFreeze);
+        if is_frozen && self.0.state.lock().waiters.is_empty() {
             return self.freeze(pooled);
         }
         self.hand_on(pooled);
@@ -444,10 +460,13 @@ impl Pool {
             leaving += 1;
             ended.push(Ended::Exclusive(state.idle.remove(0).pooled));
         }
-        while let Some(index) = state.concurrent.iter().position(|slots| slots.in_use == 0 && expired(slots.idle_since))
+        let is_lost = |slots: &Slots| !slots.instance.instance.is_reusable();
+        while let Some(index) =
+            state.concurrent.iter().position(|slots| slots.in_use == 0 && (is_lost(slots) || expired(slots.idle_since)))
         {
             state.live -= leaving;
-            let go_on = more(&state);
+            // One that ended by itself while nobody called it is of no use to the floor.
+            let go_on = state.concurrent.get(index).is_some_and(is_lost) || more(&state);
             state.live += leaving;
             if !go_on {
                 return ended;

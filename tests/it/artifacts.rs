@@ -74,6 +74,8 @@ async fn a_damaged_file_is_compiled_anew() {
     let file = artifact(data.path());
     let whole = fs::read(&file).unwrap();
     for damaged in [flipped(whole.clone()), whole[..whole.len() / 2].to_vec(), Vec::new()] {
+        // A new file: the code of the old one may still be mapped.
+        fs::remove_file(&file).unwrap();
         fs::write(&file, &damaged).unwrap();
         compiled_by_a_start(data.path()).await;
         assert_eq!(fs::read(&file).unwrap().len(), whole.len());
@@ -88,6 +90,7 @@ async fn code_of_another_wisp_is_not_trusted() {
     let (our_file, their_file) = (artifact(ours.path()), artifact(theirs.path()));
     let our_seal = fs::read(our_file.with_extension("mac")).unwrap();
     for extension in ["cwasm", "mac"] {
+        fs::remove_file(our_file.with_extension(extension)).unwrap();
         fs::copy(their_file.with_extension(extension), our_file.with_extension(extension)).unwrap();
     }
     compiled_by_a_start(ours.path()).await;

@@ -101,7 +101,7 @@ async fn on_one_connection(host: &TestHost, requests: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_takes_many_requests_also_before_their_answers() {
-    let host = TestHost::start(FUNCTION).await;
+    let host = TestHost::start(&FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]")).await;
     let mut client = Raw::connect(host.trigger).await;
     for count in 1..=2 {
         client.write(format!("GET {PATH}/count HTTP/1.1\r\nhost: h\r\n\r\n")).await;
@@ -115,7 +115,7 @@ async fn a_connection_takes_many_requests_also_before_their_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_head_says_how_long_the_body_would_be_and_has_none() {
-    let host = TestHost::start(FUNCTION).await;
+    let host = TestHost::start(&FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]")).await;
     let answers = on_one_connection(&host, &[&format!("HEAD {PATH}/big:7"), &format!("GET {PATH}/count")]).await;
     assert!(answers.contains("content-length: 7\r\n") && !answers.contains("bbb"), "{answers}");
     assert!(answers.ends_with("\r\n\r\n2"), "{answers}");
@@ -438,10 +438,13 @@ async fn a_wasi_http_component_that_gives_no_answer_is_a_bad_gateway() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_breaks_off_is_not_taken_for_a_whole_one() {
-    let host = streaming("{wasi-http-02}", "").await;
-    let mut client = Raw::connect(host.trigger).await;
-    client.write(format!("GET {PATH}/broken HTTP/1.1\r\nhost: h\r\n\r\n")).await;
-    let answer = client.read_to_end().await;
-    assert!(answer.contains("the beginning") && !answer.ends_with("0\r\n\r\n"), "{answer}");
-    assert_eq!(host.get("f", "/").await.status, 200);
+    for component in STREAMING {
+        let host = streaming(component, "").await;
+        let mut client = Raw::connect(host.trigger).await;
+        client.write(format!("GET {PATH}/broken HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+        let answer = client.read_to_end().await;
+        assert!(answer.contains("the beginning") && !answer.ends_with("0\r\n\r\n"), "{component}: {answer}");
+        assert_eq!(host.get("f", "/").await.status, 200);
+        assert_eq!(host.count("f", "crash").await, 1, "{component}");
+    }
 }

@@ -169,7 +169,7 @@ async fn a_command_behind_a_trigger_gets_the_event_and_its_output_is_the_respons
     let host = TestHost::start("[functions.f]\ncomponent = \"{command}\"\n[functions.f.http]\n").await;
     let answer = host.request("POST", "f", "/path", &[("content-type", "text/plain")], "x").await;
     // It returns the event in capitals.
-    let event = answer.json();
-    assert_eq!((&event["VERSION"], &event["RAWPATH"], &event["BODY"]), (&json!("V1"), &json!("/PATH"), &json!("X")));
-    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; charset=utf-8"));
+    let event = answer.text();
+    assert!(event.starts_with(r#"{"VERSION":"V1","RAWPATH":"/PATH","BODY":"X","#), "{event}");
 }

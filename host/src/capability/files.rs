@@ -357,8 +357,9 @@ fn metered(store: &mut Store<'_>, stream: FsResult<Resource<DynOutputStream>>) -
     Ok((Ok(guest.table.push(metered)?),))
 }
 
+/// The system's own error: guests are told its number.
 fn full() -> StreamError {
-    StreamError::LastOperationFailed(io::Error::new(io::ErrorKind::StorageFull, "the scratch directory is full").into())
+    StreamError::LastOperationFailed(io::Error::from(rustix::io::Errno::NOSPC).into())
 }
 
 /// A file's stream that charges the scratch directory.

@@ -16,9 +16,10 @@ const GITIGNORE: &str = "*.wasm\n.wisp/\n.venv/\n__pycache__/\nnode_modules/\nta
 /// The build tool of a Python project.
 const REQUIREMENTS: (&str, &str) = ("requirements-build.txt", include_str!("../../../examples/requirements-build.txt"));
 
+/// Files of an example, and after a semicolon one from elsewhere.
 macro_rules! example {
-    ($name:literal, $($file:literal),+ $(,)?) => {
-        &[$(($file, include_str!(concat!("../../../examples/", $name, "/", $file)))),+]
+    ($name:literal, $($file:literal),+ $(; $other:expr)?) => {
+        &[$(($file, include_str!(concat!("../../../examples/", $name, "/", $file)))),+ $(, $other)?]
     };
 }
 
@@ -106,8 +107,8 @@ impl Template {
             Self::RustEvent => example!("rust-event", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::JsHttp => example!("js-http", "package.json", "index.js", "wisp.toml"),
             Self::JsEvent => example!("js-event", "package.json", "index.js", "wisp.toml"),
-            Self::PythonHttp => const { &[FILES_PYTHON_HTTP[0], FILES_PYTHON_HTTP[1], REQUIREMENTS] },
-            Self::PythonEvent => const { &[FILES_PYTHON_EVENT[0], FILES_PYTHON_EVENT[1], REQUIREMENTS] },
+            Self::PythonHttp => example!("python-http", "app.py", "wisp.toml"; REQUIREMENTS),
+            Self::PythonEvent => example!("python-event", "app.py", "wisp.toml"; REQUIREMENTS),
         }
     }
 
@@ -115,9 +116,6 @@ impl Template {
         if path == "Cargo.toml" { format!("{text}\n{}", profile()) } else { text }
     }
 }
-
-const FILES_PYTHON_HTTP: &[(&str, &str)] = example!("python-http", "app.py", "wisp.toml");
-const FILES_PYTHON_EVENT: &[(&str, &str)] = example!("python-event", "app.py", "wisp.toml");
 
 /// An empty workspace keeps the package apart from one that it may lie in, and cargo reads profiles from it.
 fn profile() -> String {

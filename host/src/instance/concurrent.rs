@@ -20,6 +20,7 @@ use wasmtime::{AsContextMut as _, Store, component::Accessor};
 use wasmtime_wasi_http::{
     WasiBody, WasiHttpView,
     handler::{ExpirationError, Prepared, Proxy},
+    p3::bindings::http::types::ErrorCode,
 };
 
 use super::{
@@ -172,6 +173,9 @@ impl ConcurrentInstance {
     }
 
     fn failed(&self, error: &wasmtime::Error) -> CallError {
+        if let Some(code) = error.downcast_ref::<ErrorCode>() {
+            return CallError::BadResponse(format!("the component answered with the error {code:?}"));
+        }
         // A call cannot be taken back from a guest: the instance ends when the others in it have.
         self.retire();
         if error.is::<ExpirationError>() {

@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 use wasmtime::{
     Store,
     component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower, TypedFunc},
+    error::Context as _,
 };
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi_http::p2::bindings::Proxy;
@@ -184,8 +185,10 @@ impl Instance {
         match &self.exports {
             Exports::Function(FunctionExports { event: Some(handler), .. }) => {
                 let handler = *handler;
-                self.call_function::<abi::EventParams<'_>, abi::EventResults>(call, handler, (event, call.context()))
-                    .await
+                let result = self
+                    .call_function::<abi::EventParams<'_>, abi::EventResults>(call, handler, (event, call.context()))
+                    .await?;
+                within_limit(result, self.store.data().response_limit())
             }
             Exports::Function(_) => Err(CallError::Unsupported(
                 "the function exports no event handler: call it through its HTTP trigger".into(),
@@ -248,6 +251,15 @@ impl Instance {
     }
 }
 
+/// A result as it may be sent on.
+fn within_limit(result: Vec<u8>, limit: usize) -> Result<Vec<u8>, CallError> {
+    let length = result.len();
+    if length <= limit {
+        return Ok(result);
+    }
+    Err(CallError::BadResponse(format!("the function's result is {length} bytes long, over the limit of {limit}")))
+}
+
 /// The `result` that every export of `wisp:function` returns.
 trait FunctionResult {
     type Value;
@@ -276,26 +288,51 @@ impl FunctionExports {
     async fn new(pre: &FunctionPre, store: &mut Store<Guest>) -> wasmtime::Result<Self> {
         let instance = pre.pre.instantiate_async(&mut *store).await?;
         Ok(Self {
-            event: checked::<abi::EventParams<'_>, abi::EventResults>(store, &instance, pre.event.as_ref())?,
-            http: checked::<abi::HttpParams<'_>, abi::HttpResults>(store, &instance, pre.http.as_ref())?,
-            initializer: checked::<abi::HookParams<'_>, abi::HookResults>(store, &instance, pre.initializer.as_ref())?,
-            pre_freeze: checked::<abi::HookParams<'_>, abi::HookResults>(store, &instance, pre.pre_freeze.as_ref())?,
-            pre_stop: checked::<abi::HookParams<'_>, abi::HookResults>(store, &instance, pre.pre_stop.as_ref())?,
+            event: checked::<abi::EventParams<'_>, abi::EventResults>(
+                store,
+                &instance,
+                "event-handler",
+                pre.event.as_ref(),
+            )?,
+            http: checked::<abi::HttpParams<'_>, abi::HttpResults>(
+                store,
+                &instance,
+                "http-handler",
+                pre.http.as_ref(),
+            )?,
+            initializer: hook(store, &instance, "initializer", pre.initializer.as_ref())?,
+            pre_freeze: hook(store, &instance, "pre-freeze", pre.pre_freeze.as_ref())?,
+            pre_stop: hook(store, &instance, "pre-stop", pre.pre_stop.as_ref())?,
         })
     }
+}
+
+fn hook(
+    store: &mut Store<Guest>,
+    instance: &wasmtime::component::Instance,
+    interface: &str,
+    export: Option<&ComponentExportIndex>,
+) -> wasmtime::Result<Option<Func>> {
+    checked::<abi::HookParams<'_>, abi::HookResults>(store, instance, interface, export)
 }
 
 /// The function behind an export, if its type is the contract's.
 fn checked<P, R>(
     store: &mut Store<Guest>,
     instance: &wasmtime::component::Instance,
+    interface: &str,
     export: Option<&ComponentExportIndex>,
 ) -> wasmtime::Result<Option<Func>>
 where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
 {
-    export.map(|export| Ok(*instance.get_typed_func::<P, R>(store, export)?.func())).transpose()
+    let checked = |export| {
+        let function = instance.get_typed_func::<P, R>(store, export);
+        let context = || format!("the function of wisp:function/{interface}@1.0.0 is not the contract's");
+        Ok(*function.with_context(context)?.func())
+    };
+    export.map(checked).transpose()
 }
 
 /// Runs a future of the guest under both enforcers of the deadline: the epoch for a guest that is busy, this timer for

@@ -187,7 +187,12 @@ fn without_forbidden_body(mut response: Response<ResponseBody>, is_head: bool) -
     {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    response.map(|_| whole(Bytes::new()))
+    response.map(|body| {
+        if let Either::Right(streamed) = body {
+            streamed.let_go();
+        }
+        whole(Bytes::new())
+    })
 }
 
 pub(crate) fn header_text(headers: &http::HeaderMap, name: &str) -> Option<String> {

@@ -55,6 +55,15 @@ impl Guest for Service {
             "/spin" => loop {
                 std::hint::spin_loop();
             },
+            // Answers the head and one chunk, then traps.
+            "/broken" => {
+                let (mut output, body) = wit_stream::new();
+                spawn_local(async move {
+                    output.write_all(b"the beginning".to_vec()).await;
+                    core::arch::wasm32::unreachable();
+                });
+                Ok(response(body))
+            }
             // Answers, then traps where nobody waits for an answer.
             "/late-trap" => {
                 spawn_local(async {
