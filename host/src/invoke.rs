@@ -153,7 +153,8 @@ pub(crate) async fn lease(revision: Arc<Revision>, invocation: Invocation) -> Re
     if acquired.is_initialized() {
         return Ok(Lease::new(revision, invocation, acquired));
     }
-    initialize(revision, invocation, acquired).await
+    // Boxed: the warm way would carry its size.
+    Box::pin(initialize(revision, invocation, acquired)).await
 }
 
 fn refused(revision: &Revision, error: AcquireError) -> InvokeError {

@@ -234,7 +234,8 @@ impl Pool {
         match grant {
             Grant::Instance(pooled) => Ok(self.exclusive(pooled)),
             Grant::Slot(slot) => Ok(Acquired::Slot(slot)),
-            Grant::Place(place) => self.cold_start(place, deadline).await,
+            // Boxed: the warm way would carry its size.
+            Grant::Place(place) => Box::pin(self.cold_start(place, deadline)).await,
         }
     }
 

@@ -79,7 +79,7 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
         socket.listen(BACKLOG)
     };
     bound().with_context(|| {
-        format!("cannot listen on {address}: is another wisp running? Stop it, or choose another `server.{key}`")
+        format!("cannot listen on {address}: is another wisp running? Stop it, or choose another `server.{key}` (or give `--{}`)", key.replace('_', "-"))
     })
 }
 
@@ -155,7 +155,7 @@ impl Acceptor {
             async move {
                 Ok::<_, std::convert::Infallible>(match plane {
                     Plane::Trigger => trigger::http::handle(host, peer, request).await.map(api::ResponseBody::Left),
-                    Plane::Api => api::handle(host, peer, request).await,
+                    Plane::Api => Box::pin(api::handle(host, peer, request)).await,
                 })
             }
         });

@@ -105,3 +105,28 @@ async fn a_client_that_goes_away_leaves_the_instance_to_the_others() {
     eventually("it is counted", || async { host.count("c", "cancelled").await == 1 }).await;
     assert_eq!(host.get("c", "/").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_serves_several_at_once_is_replaced_after_so_many_requests() {
+    for (settings, expected) in
+        [("max_requests_per_instance = 2", ["1", "2", "1", "2"]), ("isolation = \"request\"", ["1", "1", "1", "1"])]
+    {
+        let host = start(settings).await;
+        let mut counts = Vec::new();
+        for _ in 0..4 {
+            counts.push(host.get("c", "/count").await.text());
+        }
+        assert_eq!(counts, expected, "{settings}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_floor_is_kept_of_instances_that_serve_several_at_once_too() {
+    let host =
+        start("initializer = \"i\"\nmin_instances = 1\ninstance_concurrency = 8\nidle_timeout = \"100 ms\"").await;
+    eventually("it is ready", || async { host.describe("c").await["instances"]["idle"] == 1 }).await;
+    assert_eq!(host.get("c", "/initialized").await.text(), "1");
+    assert_eq!(host.describe("c").await["coldStarts"], 1);
+    host.get("c", "/trap").await;
+    eventually("it is replaced", || async { host.describe("c").await["instances"]["idle"] == 1 }).await;
+}

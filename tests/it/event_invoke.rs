@@ -119,7 +119,7 @@ fn assert_failed(answer: &Answer, error_type: &str, document: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_a_200_with_its_type_and_its_document() {
-    let host = TestHost::start(FUNCTION).await;
+    let host = TestHost::start(&format!("{FUNCTION}max_instances = 1\n")).await;
     let document = r#"{"errorMessage":"oops","errorType":"Error","stackTrace":["a","b"]}"#;
     assert_failed(&host.invoke("f", format!("handled:{document}")).await, "HandledInvocationError", document);
     assert_failed(&host.invoke("f", format!("unhandled:{document}")).await, "UnhandledInvocationError", document);

@@ -151,8 +151,9 @@ async fn pre_freeze_runs_after_a_call_that_no_other_follows() {
         assert_eq!(host.invoke("f", "freeze-count").await.text(), count.to_string());
     }
     host.logs("f", "pre-freeze ran").await;
-    // Both are there at once: nothing is frozen between them.
-    let (one, other) = tokio::join!(begin(&host, "freeze-count"), begin(&host, "freeze-count"));
+    // They wait for each other: nothing is frozen between them.
+    let call = || begin(&host, "freeze-count");
+    let (_, one, other) = tokio::join!(begin(&host, "sleep:50"), call(), call());
     assert_eq!(one.unwrap(), other.unwrap());
 }
 
@@ -297,4 +298,16 @@ async fn a_function_that_a_deploy_leaves_out_is_gone() {
     host.deploy(&function("f", "")).await.unwrap();
     assert_eq!(host.invoke("g", "echo").await.error_code(), "FunctionNotFound");
     eventually("its instance is gone", || async { host.host.live_instances() == 0 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_drops_nobody_who_waits() {
+    let host = start("max_instances = 1").await;
+    let deploy = async {
+        host.busy("f").await;
+        host.deploy(&function("f", "max_instances = 1\ntimeout = \"4 s\"")).await.unwrap();
+        host.invoke("f", "echo").await.text()
+    };
+    let (slept, waited, fresh) = tokio::join!(begin(&host, "sleep:1000"), begin(&host, "echo"), deploy);
+    assert_eq!([slept.unwrap(), waited.unwrap(), fresh], ["slept", "echo", "echo"]);
 }

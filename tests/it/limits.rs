@@ -83,6 +83,27 @@ async fn a_body_that_is_announced_too_long_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_first_is_told_before_it_sends() {
+    let host = start("", "").await;
+    let head = |length: usize| {
+        format!(
+            "POST /2016-08-15/proxy/default/f/echo HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\n\
+             content-length: {length}\r\n\r\n"
+        )
+    };
+    let mut client = Raw::connect(host.trigger).await;
+    client.write(head(4)).await;
+    let told = client.read_until("\r\n\r\n").await;
+    assert!(told.starts_with("HTTP/1.1 100 Continue"), "{told}");
+    client.write("body").await;
+    client.read_until("\r\n\r\nbody").await;
+    let mut client = Raw::connect(host.trigger).await;
+    client.write(head(99_999_999)).await;
+    let told = client.read_until("InvalidArgument").await;
+    assert!(told.starts_with("HTTP/1.1 400"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_without_a_length_is_refused_when_it_gets_too_long() {
     let host = start("sync_body = \"64 KB\"", "").await;
     let mut client = Raw::connect(host.trigger).await;
@@ -288,6 +309,39 @@ async fn a_client_of_a_wasi_http_component_that_goes_away_takes_the_instance_wit
     drop(client);
     eventually("it is counted", || async { host.count("f", "cancelled").await == 1 }).await;
     assert_eq!(host.get("f", "/count").await.text(), "1");
+}
+
+const STREAMING: [&str; 2] = ["{wasi-http-02}", "{wasi-http-03}"];
+
+/// Function `f`, a `wasi:http` component, and a client that has begun to read 200 chunks of it, 20 ms apart.
+async fn reading(component: &str, settings: &str) -> (TestHost, Raw) {
+    let toml = format!("[functions.f]\ncomponent = \"{component}\"\n{settings}\n[functions.f.http]\n");
+    let host = TestHost::start(&toml).await;
+    let mut client = Raw::connect(host.trigger).await;
+    client.write("GET /2016-08-15/proxy/default/f/stream/200 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    client.read_until("chunk 1\n").await;
+    (host, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_while_it_reads_is_counted() {
+    for component in STREAMING {
+        let (host, client) = reading(component, "timeout = \"60 s\"\nmax_instances = 1").await;
+        drop(client);
+        eventually("it is counted", || async { host.count("f", "cancelled").await == 1 }).await;
+        assert_eq!(host.get("f", "/").await.status, 200, "{component}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_that_takes_longer_than_the_deadline_breaks_off() {
+    for component in STREAMING {
+        let (host, mut client) = reading(component, "timeout = \"1 s\"\nmax_instances = 1").await;
+        let rest = client.read_to_end().await;
+        assert!(!rest.contains("chunk 199") && !rest.ends_with("0\r\n\r\n"), "{component}: {rest}");
+        assert_eq!(host.count("f", "timeout").await, 1, "{component}");
+        assert_eq!(host.get("f", "/count").await.text(), "1", "{component}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,19 @@ async fn a_running_request_is_finished_and_new_connections_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_for_an_instance_is_served_as_well() {
+    let function = FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]");
+    let mut host = TestHost::start(&format!("[server]\nqueue_length = 1\n{function}")).await;
+    let mut first = running(&host, "sleep:1500").await;
+    let mut second = running(&host, "count").await;
+    eventually("it waits", || async { host.invoke("f", "echo").await.status == 429 }).await;
+    host.begin_stop();
+    assert!(first.read_to_end().await.ends_with("slept"));
+    assert!(second.read_to_end().await.ends_with("\r\n\r\n2"));
+    assert_stops(host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_wait_for_another_request_are_closed() {
     let mut host = TestHost::start(FUNCTION).await;
     let mut client = Raw::connect(host.trigger).await;

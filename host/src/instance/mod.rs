@@ -149,7 +149,7 @@ impl Instance {
         let initializer = match &self.exports {
             Exports::Function(exports) => exports.initializer,
             Exports::WasiHttp(_) => {
-                let result = self.call_hook_path(call, HookPath::Initialize).await;
+                let result = Box::pin(self.call_hook_path(call, HookPath::Initialize)).await;
                 self.initialized = result.is_ok();
                 return result;
             }
@@ -167,8 +167,8 @@ impl Instance {
         let exported = match (&self.exports, hook) {
             (Exports::Function(exports), Hook::PreFreeze) => exports.pre_freeze,
             (Exports::Function(exports), Hook::PreStop) => exports.pre_stop,
-            (Exports::WasiHttp(_), Hook::PreFreeze) => return self.call_hook_path(call, HookPath::PreFreeze).await,
-            (Exports::WasiHttp(_), Hook::PreStop) => return self.call_hook_path(call, HookPath::PreStop).await,
+            (Exports::WasiHttp(_), Hook::PreFreeze) => return Box::pin(self.call_hook_path(call, HookPath::PreFreeze)).await,
+            (Exports::WasiHttp(_), Hook::PreStop) => return Box::pin(self.call_hook_path(call, HookPath::PreStop)).await,
             (Exports::Command(_), _) => None,
         };
         match exported {
@@ -193,8 +193,9 @@ impl Instance {
             Exports::Function(_) => Err(CallError::Unsupported(
                 "the function exports no event handler: call it through its HTTP trigger".into(),
             )),
-            Exports::WasiHttp(_) => self.call_invoke_path(call, event).await,
-            Exports::Command(_) => self.run_command(call, event).await,
+            // Boxed: these futures are several times larger than the common one, and would be part of it.
+            Exports::WasiHttp(_) => Box::pin(self.call_invoke_path(call, event)).await,
+            Exports::Command(_) => Box::pin(self.run_command(call, event)).await,
         }
     }
 

@@ -65,8 +65,9 @@ where
     let exchange = Exchange { host, revision, target, head, client_ip, invocation };
     match exchange.revision.ready.http_entry() {
         HttpEntry::Handler => exchange.call_handler(body).await,
-        HttpEntry::Event => exchange.call_event(body).await,
-        HttpEntry::WasiHttp => exchange.stream(body).await,
+        // Boxed: the size of the largest future is copied at every request, and the one above is small.
+        HttpEntry::Event => Box::pin(exchange.call_event(body)).await,
+        HttpEntry::WasiHttp => Box::pin(exchange.stream(body)).await,
     }
 }
 

@@ -1,0 +1,52 @@
+# `make demo` and `make test` set everything up on a fresh machine: cargo 1.95, node 20, npm, python 3.11, and apt.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench build tools tools-rust tools-js tools-python examples clean
+
+WISP := target/release/wisp
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: build examples ## Build the host and the examples, serve them, call each one
+	@scripts/demo
+
+test: tools lint ## Everything that CI runs: format, lints, docs, all tests
+	cargo build --release --workspace
+	cargo test --release --workspace
+
+lint: ## Format, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+bench: build tools ## Compare with a native hyper server, in one run
+	cargo run --release -p wisp-bench
+
+build: ## Build the host
+	cargo build --release -p wisp
+
+examples: build tools ## Build the examples' components
+	$(WISP) build --config examples/wisp.toml
+
+tools: tools-rust tools-js tools-python ## Install what the guests are built with
+
+# A Rust toolchain with a wasm32-wasip2 target needs nothing more; otherwise Debian's compiler and C library.
+tools-rust:
+	@scripts/install-rust-tools
+
+tools-js: examples/node_modules/.package-lock.json
+
+examples/node_modules/.package-lock.json: examples/package-lock.json
+	npm ci --prefix examples --no-audit --no-fund
+	@touch $@
+
+tools-python: examples/.venv/bin/componentize-py
+
+examples/.venv/bin/componentize-py: examples/requirements-build.txt
+	python3 -m venv examples/.venv
+	examples/.venv/bin/pip install --quiet --requirement examples/requirements-build.txt
+	@touch $@
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf .wisp examples/node_modules examples/.venv examples/target examples/*/*.wasm tests/guests/target
