@@ -51,7 +51,7 @@ impl UpArgs {
         self.listen.apply(&mut config.server)?;
         // Before the build, so that no edit meanwhile is missed.
         let mut watch = Watch::new()?;
-        watch.follow(&file, &config);
+        watch.follow(&config);
         build_all(&config)?;
         runtime::with_workers(up(Project { file, listen: self.listen }, config, watch))?
     }
@@ -129,7 +129,7 @@ struct Project {
 async fn reload_on_change(project: Project, mut config: Config, host: FunctionHost, mut watch: Watch) {
     while watch.changed().await {
         let Some(next) = project.read_again(&config) else { continue };
-        watch.follow(&project.file, &next);
+        watch.follow(&next);
         reload(&next, &host).await;
         config = next;
     }
@@ -157,9 +157,7 @@ impl Project {
 
 /// Listeners and limits belong to the process. Said once: the next change is compared with this one.
 fn warn_of_restart(current: &Config, next: &Config) {
-    // Their debug form shows every field.
-    let server = format!("{:?}", current.server) != format!("{:?}", next.server);
-    if server || current.limits != next.limits {
+    if current.server != next.server || current.limits != next.limits {
         warn("[server] and [limits] take effect when wisp is started again");
     }
 }

@@ -61,10 +61,12 @@ impl Watch {
         Ok(Self { watcher, events, directories: HashMap::new(), components: HashSet::new() })
     }
 
-    /// Watches what the configuration in `file` names, from now on. What it named before stays watched: a change too
-    /// many costs a look at the times of some files.
-    pub(super) fn follow(&mut self, file: &Path, config: &Config) {
-        self.add(directory_of(file), Depth::Flat);
+    /// Watches the files of the configuration and what it names, from now on. What it named before stays watched: a
+    /// change too many costs a look at the times of some files.
+    pub(super) fn follow(&mut self, config: &Config) {
+        for file in &config.files {
+            self.add(directory_of(file), Depth::Flat);
+        }
         self.components = config.functions.iter().filter_map(given_component).collect();
         for function in &config.functions {
             match &function.build {
@@ -228,7 +230,7 @@ mod tests {
         fn watch(&self) -> Watch {
             let file = self.0.path().join("wisp.toml");
             let mut watch = Watch::new().unwrap();
-            watch.follow(&file, &config::load(&file).unwrap());
+            watch.follow(&config::load(&file).unwrap());
             watch
         }
     }

@@ -71,6 +71,6 @@ impl FunctionPre {
 }
 
 fn export(component: &Component, interface: &str, function: &str) -> Option<ComponentExportIndex> {
-    let instance = component.get_export_index(None, &format!("wisp:function/{interface}@1.0.0"))?;
+    let instance = component.get_export_index(None, format!("wisp:function/{interface}@1.0.0"))?;
     component.get_export_index(Some(&instance), function)
 }

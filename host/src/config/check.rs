@@ -180,7 +180,7 @@ impl Found {
     fn into_config(self, server: ServerConfig, limits: Limits) -> Config {
         let functions = self.functions.into_values().map(|(_, function)| function).collect();
         let domains = self.domains.into_iter().map(|(name, (_, domain))| (name, domain.into())).collect();
-        Config { server, limits, functions, domains }
+        Config { server, limits, functions, domains, files: self.opened }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration: as written (`wisp.toml`) → as meant ([`Config`]).
 //!
-//! `file` owns the written form: serde structs that refuse unknown keys. `check` turns it into the types of this page,
+//! `file` owns the written form: tables whose keys are taken one by one; what nobody asked for is an unknown key. `check`
+//! turns it into the types of this page,
 //! with real units and resolved paths, and reports every error at once. Nothing downstream validates again.
 
 use std::{
@@ -30,10 +31,12 @@ pub struct Config {
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
+    /// Every file that this was read from: the configuration itself first, then what it includes.
+    pub files: Vec<PathBuf>,
 }
 
 /// `[server]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where HTTP triggers are served. Default `127.0.0.1:9000`.
     pub listen: SocketAddr,

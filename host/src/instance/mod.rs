@@ -167,8 +167,12 @@ impl Instance {
         let exported = match (&self.exports, hook) {
             (Exports::Function(exports), Hook::PreFreeze) => exports.pre_freeze,
             (Exports::Function(exports), Hook::PreStop) => exports.pre_stop,
-            (Exports::WasiHttp(_), Hook::PreFreeze) => return Box::pin(self.call_hook_path(call, HookPath::PreFreeze)).await,
-            (Exports::WasiHttp(_), Hook::PreStop) => return Box::pin(self.call_hook_path(call, HookPath::PreStop)).await,
+            (Exports::WasiHttp(_), Hook::PreFreeze) => {
+                return Box::pin(self.call_hook_path(call, HookPath::PreFreeze)).await;
+            }
+            (Exports::WasiHttp(_), Hook::PreStop) => {
+                return Box::pin(self.call_hook_path(call, HookPath::PreStop)).await;
+            }
             (Exports::Command(_), _) => None,
         };
         match exported {

@@ -144,7 +144,11 @@ impl Toolchain {
     fn new(language: Language, found: Result<String, BuildError>) -> Self {
         match found {
             Ok(found) => Self { language, status: ToolchainStatus::Ready(found), advice: String::new() },
-            Err(error) => Self { language, status: ToolchainStatus::Missing(error.reason), advice: error.advice },
+            Err(error) => Self {
+                language,
+                status: ToolchainStatus::Missing(format!("{}: {}", error.tool, error.reason)),
+                advice: error.advice,
+            },
         }
     }
 }

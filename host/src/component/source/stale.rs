@@ -59,9 +59,13 @@ fn is_newer(entry: &DirEntry, built: SystemTime) -> bool {
     }
 }
 
-/// The configuration is not one: what matters of it is in the note, and a new timeout needs no build.
+/// The configuration is not one: what matters of it is in the note, and a new timeout needs no build. Nor are logs: a
+/// `wisp up > up.log` would build without end.
 fn is_source(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    !name.starts_with('.') && !name.ends_with(".wasm") && name != "wisp.toml" && !NOT_SOURCES.contains(&&*name)
+    !name.starts_with('.')
+        && ![".wasm", ".log"].iter().any(|end| name.ends_with(end))
+        && name != "wisp.toml"
+        && !NOT_SOURCES.contains(&&*name)
 }

@@ -21,7 +21,8 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, functions, domains } = config("");
+    let Config { server, limits, functions, domains, files } = config("");
+    assert_eq!(files.len(), 1);
     assert_eq!(server.listen, SocketAddr::from(([127, 0, 0, 1], 9000)));
     assert_eq!(server.api_listen, SocketAddr::from(([127, 0, 0, 1], 9001)));
     assert_eq!(server.data_dir, Path::new("/srv/.wisp"));

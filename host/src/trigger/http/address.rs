@@ -145,13 +145,12 @@ mod tests {
     fn the_proxy_path_names_service_qualifier_function_and_path() {
         let find = |uri: &str| {
             let uri: Uri = uri.parse().unwrap();
-            let found = by_proxy_path(&uri, "h").unwrap().map(|found| {
+            by_proxy_path(&uri, "h").unwrap().map(|found| {
                 let target = found.target();
                 let names =
                     (target.service.unwrap().to_owned(), target.qualifier.to_owned(), target.function.to_owned());
                 (names, found.http_target())
-            });
-            found
+            })
         };
         let (names, target) = find("/2016-08-15/proxy/svc.prod/fn/a%20b/c?q=1").unwrap();
         assert_eq!(names, ("svc".into(), "prod".into(), "fn".into()));

@@ -118,7 +118,7 @@ impl Exchange<'_> {
         let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
         let lease = self.host.lease(self.revision, self.invocation).await?;
         let texts = RequestTexts::new(&self.head, &self.target, self.client_ip);
-        let (queries, headers) = texts.pairs();
+        let (queries, headers) = (texts.query_pairs(), texts.header_pairs());
         let (answer, _) = lease.call_http(texts.record((&queries, &headers), &body)).await?;
         Ok(response::from_record(answer, self.host.limits())?.map(whole))
     }

@@ -131,11 +131,14 @@ impl<'a> RequestTexts<'a> {
         }
     }
 
-    /// Queries and headers as pairs of texts, for [`Self::record`] to borrow.
-    pub(super) fn pairs(&self) -> (Vec<(&str, &str)>, Vec<(&str, &str)>) {
-        let queries = self.queries.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let headers = self.headers.iter().map(|(name, value)| (*name, &**value)).collect();
-        (queries, headers)
+    /// Pairs of texts, for [`Self::record`] to borrow.
+    pub(super) fn query_pairs(&self) -> Vec<(&str, &str)> {
+        self.queries.iter().map(|(name, value)| (&**name, &**value)).collect()
+    }
+
+    /// See [`Self::query_pairs`].
+    pub(super) fn header_pairs(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, &**value)).collect()
     }
 
     /// The record as it crosses into the guest.
