@@ -16,7 +16,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::{
     catalog::{ResolveError, Revision},
-    instance::{Call, CallError, FunctionError, Usage, WasiResponse, abi},
+    instance::{Call, CallError, ConcurrentInstance, FunctionError, Usage, WasiResponse, abi},
     pool::{AcquireError, Acquired},
     telemetry::Outcome,
 };
@@ -248,7 +248,7 @@ impl Lease {
     /// Calls `wisp:function/http-handler`.
     pub(crate) async fn call_http(
         mut self,
-        request: abi::HttpRequest<'_>,
+        request: &abi::HttpRequest<'_>,
     ) -> Result<(abi::HttpResponse, Report), InvokeError> {
         let Self { acquired, invocation, deadline, deadline_ms, .. } = &mut self;
         let result = match acquired {
@@ -444,7 +444,12 @@ impl LeasedBody {
 
     /// Whether what looks like the end is a guest that failed in the middle.
     fn is_broken_off(&self) -> bool {
-        self.guest.as_ref().is_some_and(|guest| guest.failed.load(Ordering::Acquire))
+        let alone = self.guest.as_ref().is_some_and(|guest| guest.failed.load(Ordering::Acquire));
+        let slot = self.lease.as_ref().and_then(|lease| match &lease.acquired {
+            Acquired::Slot(slot) => Some(slot.instance()),
+            Acquired::Exclusive(_) => None,
+        });
+        alone || slot.is_some_and(ConcurrentInstance::has_ended)
     }
 
     fn end(&mut self, result: Result<(), CallError>) {
@@ -469,8 +474,9 @@ impl Body for LeasedBody {
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(context);
         match &polled {
             std::task::Poll::Ready(None) if self.is_broken_off() => {
-                let error =
-                    wasmtime_wasi_http::Error::InternalError(Some("the guest ended within its response".into()));
+                let reason = "the guest ended within its response";
+                self.end(Err(CallError::Trapped(reason.into())));
+                let error = wasmtime_wasi_http::Error::InternalError(Some(reason.into()));
                 return std::task::Poll::Ready(Some(Err(error)));
             }
             std::task::Poll::Ready(None) => self.end(Ok(())),

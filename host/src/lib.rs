@@ -3,6 +3,7 @@
 //! The modules in the order of an invocation: [`server`] ▸ `trigger` ▸ [`host`] and [`invoke`] ▸ `pool` ▸ `instance`.
 //! ARCHITECTURE.md has the map.
 
+mod activity;
 mod admission;
 mod api;
 pub mod capability;

@@ -20,13 +20,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{api, config::ServerConfig, host::FunctionHost, trigger};
+use crate::{activity::Activity, api, config::ServerConfig, host::FunctionHost, trigger};
 
 /// Connections that the system holds for a listener until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// How long a client may take for the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a connection is looked at. One that has begun no request since the last look, and runs none, is let go: it is
+/// idle, or its client sends the head of a request byte by byte.
+const QUIET_INTERVAL: Duration = Duration::from_secs(30);
 
 /// First and longest pause after a failed accept: the process is out of descriptors, or the system of memory.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -149,25 +150,43 @@ impl Acceptor {
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + use<> {
         let _ = stream.set_nodelay(true);
-        let (host, plane) = (self.host.clone(), self.plane);
+        let (host, plane, activity) = (self.host.clone(), self.plane, Activity::default());
+        let begun = activity.clone();
         let service = service_fn(move |request| {
-            let host = host.clone();
+            let (host, running) = (host.clone(), begun.begin());
             async move {
-                Ok::<_, std::convert::Infallible>(match plane {
+                let response = match plane {
                     Plane::Trigger => trigger::http::handle(host, peer, request).await.map(api::ResponseBody::Left),
                     Plane::Api => Box::pin(api::handle(host, peer, request)).await,
-                })
+                };
+                Ok::<_, std::convert::Infallible>(response.map(|body| running.with(body)))
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        // A timer for each head would cost more than all the rest of a small request's parsing: see `attend`.
+        builder.http1().header_read_timeout(None);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let watched = graceful.watch(connection);
-        async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%peer, %error, "a connection ended with an error");
+        attend(graceful.watch(connection), activity, peer)
+    }
+}
+
+/// Drives a connection to its end, or until it has been quiet for too long.
+async fn attend<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    activity: Activity,
+    peer: SocketAddr,
+) {
+    let mut connection = std::pin::pin!(connection);
+    let mut seen = 0;
+    loop {
+        match timeout(QUIET_INTERVAL, connection.as_mut()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a connection ended with an error"),
+            Err(_) if activity.is_quiet_since(&mut seen) => {
+                return tracing::debug!(%peer, "a quiet connection is let go");
             }
+            Err(_) => {}
         }
     }
 }

@@ -123,7 +123,7 @@ async fn scratch_directories_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scratch_directory_holds_so_much_and_what_is_removed_is_free_again() {
-    let host = start("scratch = \"1 MB\"").await;
+    let host = start("scratch = \"1 MB\"\nmax_instances = 1").await;
     let refused = host.invoke("f", "write:/tmp/large:2000000").await;
     assert_eq!(refused.header("x-fc-error-type"), "HandledInvocationError");
     assert!(refused.error_message().to_lowercase().contains("no space"), "{refused:?}");

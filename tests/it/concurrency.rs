@@ -83,9 +83,10 @@ async fn a_trap_reaches_everybody_in_the_instance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trap_between_requests_makes_room_for_another_instance() {
-    let host = TestHost::start(&format!("[server]\nqueue_timeout = \"100 ms\"\n{}", function(""))).await;
+    let host = start("").await;
     assert_eq!(host.get("c", "/late-trap").await.text(), "answered");
-    eventually("a new instance answers", || async { host.get("c", "/count").await.text() == "1" }).await;
+    eventually("the instance is gone", || async { host.live("c").await == 0 }).await;
+    assert_eq!(host.get("c", "/count").await.text(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

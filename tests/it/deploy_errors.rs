@@ -128,7 +128,7 @@ async fn an_initializer_of_a_command_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_functions_that_cannot_be_served_are_told_at_once_and_nothing_changes() {
     let directory = tempfile::tempdir().unwrap();
-    let good = "[functions.good]\ncomponent = \"{misbehave}\"\n";
+    let good = "[functions.good]\ncomponent = \"{misbehave}\"\nmax_instances = 1\n";
     let host = TestHost::start(good).await;
     let instance = host.invoke("good", "instance-id").await.text();
     let bad = function("foreign", directory.path(), b"text") + &function("empty", directory.path(), b"");

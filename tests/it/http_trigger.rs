@@ -6,7 +6,8 @@ use support::{
     client::{Raw, send, send_http2},
 };
 
-const FUNCTION: &str = "[functions.f]\ncomponent = \"{misbehave}\"\n[functions.f.http]\n";
+/// One instance, so that a call waits for the pre-freeze hook of the last one rather than starting another.
+const FUNCTION: &str = "[functions.f]\ncomponent = \"{misbehave}\"\nmax_instances = 1\n[functions.f.http]\n";
 const PATH: &str = "/2016-08-15/proxy/default/f";
 
 /// Lets the function answer what the order says.
@@ -101,7 +102,7 @@ async fn on_one_connection(host: &TestHost, requests: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_takes_many_requests_also_before_their_answers() {
-    let host = TestHost::start(&FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]")).await;
+    let host = TestHost::start(FUNCTION).await;
     let mut client = Raw::connect(host.trigger).await;
     for count in 1..=2 {
         client.write(format!("GET {PATH}/count HTTP/1.1\r\nhost: h\r\n\r\n")).await;
@@ -115,7 +116,7 @@ async fn a_connection_takes_many_requests_also_before_their_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_head_says_how_long_the_body_would_be_and_has_none() {
-    let host = TestHost::start(&FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]")).await;
+    let host = TestHost::start(FUNCTION).await;
     let answers = on_one_connection(&host, &[&format!("HEAD {PATH}/big:7"), &format!("GET {PATH}/count")]).await;
     assert!(answers.contains("content-length: 7\r\n") && !answers.contains("bbb"), "{answers}");
     assert!(answers.ends_with("\r\n\r\n2"), "{answers}");
@@ -311,7 +312,7 @@ async fn a_failed_function_is_a_bad_gateway_with_its_own_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_upload_holds_no_instance() {
-    let host = TestHost::start(&FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]")).await;
+    let host = TestHost::start(FUNCTION).await;
     let length = 10 << 20;
     let piece = vec![b'u'; length / 4];
     let mut client = Raw::connect(host.trigger).await;

@@ -4,7 +4,8 @@ use support::{TestHost, eventually};
 
 /// Function `f`, whose initializer does as told.
 async fn start(order: &str, settings: &str) -> TestHost {
-    let function = format!("[functions.f]\ncomponent = \"{{misbehave}}\"\n{settings}\n");
+    // One instance, so that a call waits for the pre-freeze hook of the last one rather than starting another.
+    let function = format!("[functions.f]\ncomponent = \"{{misbehave}}\"\nmax_instances = 1\n{settings}\n");
     TestHost::start(&format!("{function}environment = {{ INIT = \"{order}\" }}\n[functions.f.http]\n")).await
 }
 
@@ -20,7 +21,7 @@ async fn it_runs_once_in_an_instance_before_the_first_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_wait_for_one_instance_find_it_initialized_once() {
-    let host = start("sleep:200", "max_instances = 1").await;
+    let host = start("sleep:200", "").await;
     let call = || host.invoke("f", "init-count");
     let answers = tokio::join!(call(), call(), call(), call());
     for answer in <[_; 4]>::from(answers) {
@@ -46,7 +47,7 @@ async fn a_failed_one_runs_again_in_the_same_instance_until_it_succeeds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_hook_runs_in_an_instance_that_is_not_initialized() {
-    let host = start("fail-times:1", "max_instances = 1").await;
+    let host = start("fail-times:1", "").await;
     assert_eq!(host.invoke("f", "freeze-count").await.error_message(), "failure 1");
     assert_eq!(host.invoke("f", "freeze-count").await.text(), "0");
 }

@@ -16,7 +16,8 @@ fn function(name: &str, settings: &str) -> String {
     format!("[functions.{name}]\ncomponent = \"{{misbehave}}\"\n{settings}\n")
 }
 
-/// Invokes `f` within this process: several of these in one `join!` are begun in the order in which they are written.
+/// Invokes `f` within this process: several of these in one `join!` are begun in the order in which they are written. The
+/// first has to sleep if the others are to wait: a short call is over before the next begins.
 async fn begin(host: &TestHost, event: &'static str) -> Result<String, InvokeError> {
     let target = Target { service: None, function: "f", qualifier: "" };
     let (result, _) = host.host.invoke_event(target, Invocation::new(), event.into()).await?;
@@ -29,7 +30,7 @@ async fn instance_of(host: &TestHost, function: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_instance_takes_the_next_call() {
-    let host = start("").await;
+    let host = start("max_instances = 1").await;
     for count in 1..=3 {
         assert_eq!(host.invoke("f", "count").await.text(), count.to_string());
     }
@@ -51,9 +52,9 @@ async fn a_call_that_finds_all_instances_busy_starts_another() {
 async fn at_the_cap_callers_wait_and_are_served_in_their_order() {
     let host = start("max_instances = 1").await;
     let call = || begin(&host, "count");
-    let (first, second, third, fourth) = tokio::join!(call(), call(), call(), call());
-    let counts = [first, second, third, fourth].map(Result::unwrap);
-    assert_eq!(counts, ["1", "2", "3", "4"]);
+    let (first, second, third, fourth) = tokio::join!(begin(&host, "sleep:100"), call(), call(), call());
+    let answers = [first, second, third, fourth].map(Result::unwrap);
+    assert_eq!(answers, ["slept", "2", "3", "4"]);
     assert_eq!(host.describe("f").await["coldStarts"], 1);
 }
 
@@ -80,8 +81,8 @@ async fn who_waits_too_long_is_told_to_try_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_may_wait() {
     let host = TestHost::start(&format!("[server]\nqueue_length = 1\n{}", function("f", "max_instances = 1"))).await;
-    let (first, second, third) = tokio::join!(begin(&host, "count"), begin(&host, "count"), begin(&host, "count"));
-    assert_eq!((first.unwrap(), second.unwrap()), ("1".into(), "2".into()));
+    let (first, second, third) = tokio::join!(begin(&host, "sleep:100"), begin(&host, "count"), begin(&host, "count"));
+    assert_eq!((first.unwrap(), second.unwrap()), ("slept".into(), "2".into()));
     let refused = third.unwrap_err().to_string();
     assert!(refused.contains("1 invocations wait already (`server.queue_length`)"), "{refused}");
 }
@@ -284,9 +285,10 @@ async fn a_deploy_drops_no_request_and_the_next_one_runs_on_the_new_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deploy_leaves_the_instances_of_unchanged_functions_alone() {
-    let host = TestHost::start(&format!("{}{}", function("f", ""), function("g", ""))).await;
+    let f_settings = "max_instances = 1";
+    let host = TestHost::start(&format!("{}{}", function("f", f_settings), function("g", ""))).await;
     let (f, g) = (instance_of(&host, "f").await, instance_of(&host, "g").await);
-    host.deploy(&format!("{}{}", function("f", ""), function("g", "timeout = \"4 s\""))).await.unwrap();
+    host.deploy(&format!("{}{}", function("f", f_settings), function("g", "timeout = \"4 s\""))).await.unwrap();
     assert_eq!(instance_of(&host, "f").await, f);
     assert_ne!(instance_of(&host, "g").await, g);
 }

@@ -194,7 +194,7 @@ async fn a_guest_that_spins_floods_or_never_answers_is_stopped_at_its_deadline()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_panics_at_its_second_call_is_replaced() {
-    let host = start("", "").await;
+    let host = start("", "max_instances = 1").await;
     assert_eq!(host.invoke("f", "panic-second").await.text(), "first");
     assert!(is_exit(&lost(&host, "panic-second").await));
 }
@@ -335,6 +335,7 @@ async fn a_client_that_goes_away_while_it_reads_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_takes_longer_than_the_deadline_breaks_off() {
+    // BUG: the deadline of a wasi:http 0.3 request ends with the head of its response; the body may take for ever.
     for component in STREAMING {
         let (host, mut client) = reading(component, "timeout = \"1 s\"\nmax_instances = 1").await;
         let rest = client.read_to_end().await;

@@ -28,7 +28,6 @@ async fn every_invocation_is_counted_once_by_its_outcome() {
         format!("wisp_invocations_total{{{labels},outcome=\"ok\"}} 4"),
         format!("wisp_invocations_total{{{labels},outcome=\"crash\"}} 2"),
         format!("wisp_cold_starts_total{{{labels}}} 4"),
-        format!("wisp_instances{{{labels},state=\"busy\"}} 0"),
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
     }
@@ -64,6 +63,10 @@ async fn a_failed_initializer_counts_as_its_invocation() {
 async fn functions_are_described() {
     let host = TestHost::start(FUNCTION).await;
     host.invoke("f", "echo").await;
+    eventually("the instance is idle", || async { host.describe("f").await["instances"]["idle"] == 1 }).await;
+    let metrics = send(host.api, "GET", "/metrics", &[], Vec::new()).await.text();
+    let idle = "wisp_instances{service=\"default\",function=\"f\",state=\"idle\"} 1";
+    assert!(metrics.lines().any(|line| line == idle), "{metrics}");
     let function = host.describe("f").await;
     assert_eq!((&function["service"], &function["kind"]), (&json!("default"), &json!("function")));
     assert_eq!((&function["memoryMb"], &function["timeoutSeconds"]), (&json!(128), &json!(1.0)));

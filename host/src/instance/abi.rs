@@ -58,9 +58,10 @@ pub(crate) struct Failure {
     pub(crate) document: String,
 }
 
-pub(crate) type EventParams<'a> = (&'a [u8], Context<'a>);
+// Records go by reference: the parameters are part of every future on the way into the guest.
+pub(crate) type EventParams<'a> = (&'a [u8], &'a Context<'a>);
 pub(crate) type EventResults = (Result<Vec<u8>, Failure>,);
-pub(crate) type HttpParams<'a> = (HttpRequest<'a>, Context<'a>);
+pub(crate) type HttpParams<'a> = (&'a HttpRequest<'a>, &'a Context<'a>);
 pub(crate) type HttpResults = (Result<HttpResponse, Failure>,);
-pub(crate) type HookParams<'a> = (Context<'a>,);
+pub(crate) type HookParams<'a> = (&'a Context<'a>,);
 pub(crate) type HookResults = (Result<(), Failure>,);

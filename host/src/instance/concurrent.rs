@@ -101,6 +101,11 @@ impl ConcurrentInstance {
         !self.0.retired.load(Relaxed) && !self.0.jobs.is_closed()
     }
 
+    /// Whether the guest is gone, and with it whatever it had not finished.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.jobs.is_closed()
+    }
+
     pub(crate) fn served(&self) -> u32 {
         self.0.served.load(Relaxed)
     }

@@ -1,7 +1,7 @@
 //! One live guest: its store, whether its initializer ran, its calls, and how each of them ended.
 //!
-//! An [`Instance`] is owned by one place at a time and makes one call at a time. Components of WASI 0.3 serve several
-//! calls at once and live in a task of their own: [`ConcurrentInstance`].
+//! An instance is owned by one place at a time and makes one call at a time. Components of WASI 0.3 serve several
+//! calls at once and live in a task of their own.
 
 use std::{sync::Arc, time::Instant};
 
@@ -156,7 +156,7 @@ impl Instance {
             Exports::Command(_) => None,
         };
         if let Some(initializer) = initializer {
-            self.call_function::<abi::HookParams<'_>, abi::HookResults>(call, initializer, (call.context(),)).await?;
+            self.call_function::<abi::HookParams<'_>, abi::HookResults>(call, initializer, (&call.context(),)).await?;
         }
         self.initialized = true;
         Ok(())
@@ -177,7 +177,7 @@ impl Instance {
         };
         match exported {
             Some(hook) => {
-                self.call_function::<abi::HookParams<'_>, abi::HookResults>(call, hook, (call.context(),)).await
+                self.call_function::<abi::HookParams<'_>, abi::HookResults>(call, hook, (&call.context(),)).await
             }
             None => Ok(()),
         }
@@ -190,7 +190,7 @@ impl Instance {
             Exports::Function(FunctionExports { event: Some(handler), .. }) => {
                 let handler = *handler;
                 let result = self
-                    .call_function::<abi::EventParams<'_>, abi::EventResults>(call, handler, (event, call.context()))
+                    .call_function::<abi::EventParams<'_>, abi::EventResults>(call, handler, (event, &call.context()))
                     .await?;
                 within_limit(result, self.store.data().response_limit())
             }
@@ -207,14 +207,14 @@ impl Instance {
     pub(crate) async fn call_http(
         &mut self,
         call: &Call<'_>,
-        request: abi::HttpRequest<'_>,
+        request: &abi::HttpRequest<'_>,
     ) -> Result<abi::HttpResponse, CallError> {
         self.served += 1;
         let Exports::Function(FunctionExports { http: Some(handler), .. }) = &self.exports else {
             return Err(CallError::Unsupported("the function exports no HTTP handler".into()));
         };
         let handler = *handler;
-        self.call_function::<abi::HttpParams<'_>, abi::HttpResults>(call, handler, (request, call.context())).await
+        self.call_function::<abi::HttpParams<'_>, abi::HttpResults>(call, handler, (request, &call.context())).await
     }
 
     async fn call_function<'a, P, R>(

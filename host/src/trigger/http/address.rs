@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{Uri, header, request};
 
-use super::request_record::HttpTarget;
+use super::request_record::InsidePath;
 use crate::{
     catalog::{Catalog, DomainRoutes, LATEST, RouteError, Target},
     platform_error::PlatformError,
@@ -21,20 +21,13 @@ pub(super) struct Found<'a> {
     service: Cow<'a, str>,
     function: Cow<'a, str>,
     qualifier: Cow<'a, str>,
-    raw_path: &'a str,
-    domain: &'a str,
-    /// What stands before the path inside the function.
-    base_path: &'a str,
+    /// Where the path inside the function begins.
+    pub(super) inside: InsidePath,
 }
 
 impl Found<'_> {
     pub(super) fn target(&self) -> Target<'_> {
         Target { service: Some(&self.service), function: &self.function, qualifier: &self.qualifier }
-    }
-
-    pub(super) fn http_target(&self) -> HttpTarget {
-        let raw_path = if self.raw_path.is_empty() { "/" } else { self.raw_path };
-        HttpTarget { raw_path: raw_path.into(), domain: self.domain.into(), base_path: self.base_path.into() }
     }
 }
 
@@ -44,7 +37,7 @@ impl Found<'_> {
 /// A platform error that says how functions are reached.
 pub(super) fn find<'a>(catalog: &'a Catalog, head: &'a request::Parts) -> Result<Found<'a>, PlatformError> {
     let domain = host_of(head);
-    if let Some(found) = by_proxy_path(&head.uri, domain) {
+    if let Some(found) = by_proxy_path(&head.uri) {
         return found;
     }
     let lower = domain.to_ascii_lowercase();
@@ -55,7 +48,7 @@ pub(super) fn find<'a>(catalog: &'a Catalog, head: &'a request::Parts) -> Result
 }
 
 /// The host that the client asked for, without a port: from the target (HTTP/2, absolute form) or the Host header.
-fn host_of(head: &request::Parts) -> &str {
+pub(super) fn host_of(head: &request::Parts) -> &str {
     let from_header = || head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = head.uri.authority().map(http::uri::Authority::as_str).or_else(from_header).unwrap_or_default();
     match authority.rsplit_once(':') {
@@ -64,7 +57,7 @@ fn host_of(head: &request::Parts) -> &str {
     }
 }
 
-fn by_proxy_path<'a>(uri: &'a Uri, domain: &'a str) -> Option<Result<Found<'a>, PlatformError>> {
+fn by_proxy_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
     let path = uri.path();
     let rest = path.strip_prefix(PROXY_PREFIX)?;
     let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -82,9 +75,7 @@ fn by_proxy_path<'a>(uri: &'a Uri, domain: &'a str) -> Option<Result<Found<'a>, 
         service: decoded(service),
         function: decoded(function),
         qualifier: decoded(qualifier),
-        raw_path: inside,
-        domain,
-        base_path: path.get(..path.len() - inside.len()).unwrap_or_default(),
+        inside: InsidePath(path.len() - inside.len()),
     }))
 }
 
@@ -110,9 +101,7 @@ fn by_route<'a>(
         service: Cow::Borrowed(&route.service),
         function: Cow::Borrowed(&route.function),
         qualifier: Cow::Borrowed(&route.qualifier),
-        raw_path: path,
-        domain,
-        base_path: "",
+        inside: InsidePath(0),
     })
 }
 
@@ -131,9 +120,7 @@ fn by_local_name<'a>(lower: String, head: &'a request::Parts, domain: &'a str) -
         service: Cow::Borrowed(service),
         function: Cow::Borrowed(function),
         qualifier: Cow::Borrowed(LATEST),
-        raw_path: head.uri.path(),
-        domain,
-        base_path: "",
+        inside: InsidePath(0),
     })
 }
 
@@ -144,20 +131,18 @@ mod tests {
     #[test]
     fn the_proxy_path_names_service_qualifier_function_and_path() {
         let find = |uri: &str| {
-            let uri: Uri = uri.parse().unwrap();
-            by_proxy_path(&uri, "h").unwrap().map(|found| {
+            let head = http::Request::builder().uri(uri).body(()).unwrap().into_parts().0;
+            by_proxy_path(&head.uri).unwrap().map(|found| {
                 let target = found.target();
-                let names =
-                    (target.service.unwrap().to_owned(), target.qualifier.to_owned(), target.function.to_owned());
-                (names, found.http_target())
+                let names = [target.service.unwrap(), target.qualifier, target.function].map(str::to_owned);
+                (names.join(" "), found.inside.raw(&head).to_owned())
             })
         };
-        let (names, target) = find("/2016-08-15/proxy/svc.prod/fn/a%20b/c?q=1").unwrap();
-        assert_eq!(names, ("svc".into(), "prod".into(), "fn".into()));
-        assert_eq!((&*target.raw_path, &*target.base_path), ("/a%20b/c", "/2016-08-15/proxy/svc.prod/fn"));
-        let (names, target) = find("/2016-08-15/proxy/svc/fn").unwrap();
-        assert_eq!(names, ("svc".into(), LATEST.into(), "fn".into()));
-        assert_eq!(&*target.raw_path, "/");
+        assert_eq!(
+            find("/2016-08-15/proxy/svc.prod/fn/a%20b/c?q=1").unwrap(),
+            ("svc prod fn".into(), "/a%20b/c".into())
+        );
+        assert_eq!(find("/2016-08-15/proxy/svc/fn").unwrap(), ("svc LATEST fn".into(), "/".into()));
         assert!(find("/2016-08-15/proxy/svc/").unwrap_err().message.contains("names no function"));
     }
 

@@ -15,7 +15,7 @@ mod response;
 pub(crate) use address::PROXY_PREFIX;
 pub(crate) use request_record::{client_ip, read_body};
 
-use self::request_record::{HttpTarget, RequestTexts};
+use self::request_record::{InsidePath, RequestTexts};
 use super::payload;
 use crate::{
     catalog::{Catalog, Revision},
@@ -60,9 +60,9 @@ where
 {
     let (head, body) = request.into_parts();
     request_record::check_limits(&head, host.limits())?;
-    let (revision, target) = resolve(&host.catalog(), &head)?;
+    let (revision, inside) = resolve(&host.catalog(), &head)?;
     let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
-    let exchange = Exchange { host, revision, target, head, client_ip, invocation };
+    let exchange = Exchange { host, revision, inside, head, client_ip, invocation };
     match exchange.revision.ready.http_entry() {
         HttpEntry::Handler => exchange.call_handler(body).await,
         // Boxed: the size of the largest future is copied at every request, and the one above is small.
@@ -72,7 +72,7 @@ where
 }
 
 /// The function that an address leads to, and the path inside it.
-fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<(Arc<Revision>, HttpTarget), PlatformError> {
+fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<(Arc<Revision>, InsidePath), PlatformError> {
     let found = address::find(catalog, head)?;
     let revision = catalog.resolve(&found.target())?.clone();
     let Some(trigger) = &revision.function.http else {
@@ -82,8 +82,7 @@ fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<(Arc<Revision>, H
         )));
     };
     check_method(trigger, &revision, &head.method)?;
-    let target = found.http_target();
-    Ok((revision, target))
+    Ok((revision, found.inside))
 }
 
 fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Method) -> Result<(), PlatformError> {
@@ -102,7 +101,7 @@ fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Metho
 struct Exchange<'a> {
     host: &'a FunctionHost,
     revision: Arc<Revision>,
-    target: HttpTarget,
+    inside: InsidePath,
     head: request::Parts,
     client_ip: std::net::IpAddr,
     invocation: Invocation,
@@ -117,9 +116,9 @@ impl Exchange<'_> {
         // The body first, then the instance: a slow upload holds no instance.
         let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
         let lease = self.host.lease(self.revision, self.invocation).await?;
-        let texts = RequestTexts::new(&self.head, &self.target, self.client_ip);
+        let texts = RequestTexts::new(&self.head, self.inside, self.client_ip);
         let (queries, headers) = (texts.query_pairs(), texts.header_pairs());
-        let (answer, _) = lease.call_http(texts.record((&queries, &headers), &body)).await?;
+        let (answer, _) = lease.call_http(&texts.record((&queries, &headers), &body)).await?;
         Ok(response::from_record(answer, self.host.limits())?.map(whole))
     }
 
@@ -144,7 +143,7 @@ impl Exchange<'_> {
     fn parts<'a>(&'a self, body: &'a [u8]) -> payload::RequestParts<'a> {
         payload::RequestParts {
             method: &self.head.method,
-            raw_path: &self.target.raw_path,
+            raw_path: self.inside.raw(&self.head),
             query: self.head.uri.query(),
             headers: &self.head.headers,
             body,
@@ -152,7 +151,7 @@ impl Exchange<'_> {
             version: self.head.version,
             request_id: self.invocation.id.as_str(),
             account_id: &self.host.server().account_id,
-            domain: &self.target.domain,
+            domain: address::host_of(&self.head),
             received: self.invocation.received,
             service: &self.revision.function.service,
             function: &self.revision.function.name,
@@ -164,7 +163,7 @@ impl Exchange<'_> {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
-        let request = request_record::streamed(self.head, &self.target, body, self.host.limits())?;
+        let request = request_record::streamed(self.head, self.inside, body, self.host.limits())?;
         let lease = self.host.lease(self.revision, self.invocation).await?;
         let response = lease.serve(request).await?;
         Ok(response::streamed(response, self.host.limits())?.map(Either::Right))

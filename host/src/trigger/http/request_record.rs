@@ -15,15 +15,21 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::BodyError;
 use crate::{config::Limits, instance::abi, platform_error::PlatformError};
 
-/// The path inside the function, and the address that led there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HttpTarget {
+/// Where the path inside the function begins within the request's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InsidePath(pub(super) usize);
+
+impl InsidePath {
     /// Percent-encoded, starting with `/`.
-    pub(super) raw_path: String,
-    /// The host that the client asked for, without a port.
-    pub(super) domain: String,
-    /// What stands before the path on the default address; empty on a domain.
-    pub(super) base_path: String,
+    pub(super) fn raw(self, head: &request::Parts) -> &str {
+        let inside = head.uri.path().get(self.0..).unwrap_or_default();
+        if inside.is_empty() { "/" } else { inside }
+    }
+
+    /// What stands before it on the default address; empty on a domain.
+    fn base(self, head: &request::Parts) -> &str {
+        head.uri.path().get(..self.0).unwrap_or_default()
+    }
 }
 
 /// Checks the limits that need no body.
@@ -119,11 +125,11 @@ pub(super) struct RequestTexts<'a> {
 }
 
 impl<'a> RequestTexts<'a> {
-    pub(super) fn new(head: &'a request::Parts, target: &'a HttpTarget, client_ip: IpAddr) -> Self {
+    pub(super) fn new(head: &'a request::Parts, inside: InsidePath, client_ip: IpAddr) -> Self {
         let query = head.uri.query().unwrap_or_default();
         Self {
             head,
-            path: percent_encoding::percent_decode_str(&target.raw_path).decode_utf8_lossy(),
+            path: percent_encoding::percent_decode_str(inside.raw(head)).decode_utf8_lossy(),
             url: head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
             queries: form_urlencoded::parse(query.as_bytes()).collect(),
             headers: shown_headers(head).collect(),
@@ -175,7 +181,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 /// The request for a `wasi:http` component: its own path, without the ignored headers, its body as it comes.
 pub(super) fn streamed<B>(
     mut head: request::Parts,
-    target: &HttpTarget,
+    inside: InsidePath,
     body: B,
     limits: &Limits,
 ) -> Result<Request<WasiBody>, PlatformError>
@@ -185,19 +191,20 @@ where
     check_content_length(&head, limits.sync_body)?;
     strip_ignored(&mut head.headers);
     let limit = limits.sync_body;
-    let authority = head.uri.authority().map(http::uri::Authority::as_str).unwrap_or(&target.domain).to_owned();
+    // HTTP/2 has no Host header; guests look for one.
     if !head.headers.contains_key(header::HOST)
-        && let Ok(host) = authority.parse()
+        && let Some(Ok(host)) = head.uri.authority().map(|authority| authority.as_str().parse())
     {
         head.headers.insert(header::HOST, host);
     }
-    head.uri = inside_uri(&target.raw_path, head.uri.query())?;
     head.headers.insert("x-fc-control-path", http::HeaderValue::from_static("/http-invoke"));
-    if let Ok(base) = format!("{}/", target.base_path).parse()
-        && !target.base_path.is_empty()
+    let base = inside.base(&head);
+    if !base.is_empty()
+        && let Ok(base) = format!("{base}/").parse()
     {
         head.headers.insert("x-fc-base-path", base);
     }
+    head.uri = inside_uri(inside.raw(&head), head.uri.query())?;
     let body = Limited::new(body, limit).map_err(move |error| {
         if error.is::<LengthLimitError>() {
             Error::HttpRequestBodySize(Some(limit as u64))
