@@ -86,12 +86,12 @@ pub struct Revision {
 pub(crate) struct DomainRoutes(Vec<RouteConfig>);
 
 /// Why a domain has no function for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RouteError {
     /// No route has the path.
     NoRoute,
-    /// Routes have the path, but none takes the method.
-    NoMethod,
+    /// Routes have the path, but take these methods only.
+    NoMethod(Vec<http::Method>),
 }
 
 impl DomainRoutes {
@@ -103,12 +103,12 @@ impl DomainRoutes {
 
     /// The first route that has the path and takes the method.
     pub(crate) fn find(&self, path: &str, method: &http::Method) -> Result<&RouteConfig, RouteError> {
-        let mut matching = self.0.iter().filter(|route| matches(&route.path, path)).peekable();
-        if matching.peek().is_none() {
-            return Err(RouteError::NoRoute);
-        }
-        let taken = matching.find(|route| route.methods.is_empty() || route.methods.contains(method));
-        taken.ok_or(RouteError::NoMethod)
+        let matching = || self.0.iter().filter(|route| matches(&route.path, path));
+        let taken = matching().find(|route| route.methods.is_empty() || route.methods.contains(method));
+        taken.ok_or_else(|| match matching().next() {
+            Some(_) => RouteError::NoMethod(matching().flat_map(|route| route.methods.clone()).collect()),
+            None => RouteError::NoRoute,
+        })
     }
 }
 
@@ -237,6 +237,6 @@ mod tests {
         let routes = [route("/a", "get", &[Method::GET]), route("/*", "post", &[Method::POST])];
         let routes = DomainRoutes::new(&DomainConfig { routes: routes.to_vec() });
         assert_eq!(found(&routes, "/a", Method::POST).unwrap(), "post");
-        assert_eq!(found(&routes, "/a", Method::PUT), Err(RouteError::NoMethod));
+        assert_eq!(found(&routes, "/a", Method::PUT), Err(RouteError::NoMethod(vec![Method::GET, Method::POST])));
     }
 }

@@ -10,13 +10,17 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use http_body::Body;
-use tokio::{sync::oneshot, task::AbortHandle};
+use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
+mod leased_body;
+
+pub(crate) use leased_body::LeasedBody;
+
+use self::leased_body::GuestTask;
 use crate::{
     catalog::{ResolveError, Revision},
-    instance::{Call, CallError, ConcurrentInstance, FunctionError, Usage, WasiResponse, abi},
+    instance::{Call, CallError, FunctionError, Usage, WasiResponse, abi},
     pool::{AcquireError, Acquired},
     telemetry::Outcome,
 };
@@ -275,7 +279,7 @@ impl Lease {
             return Err(InvokeError::Unsupported("the component serves one request at a time".into()));
         };
         match slot.instance().serve(&call(invocation, *deadline, *deadline_ms), request).await {
-            Ok(response) => Ok(response.map(|body| LeasedBody { body, lease: Some(Box::new(self)), guest: None })),
+            Ok(response) => Ok(response.map(|body| LeasedBody::of_slot(body, self))),
             Err(error) => Err(self.fail_with(error)),
         }
     }
@@ -284,7 +288,7 @@ impl Lease {
         let (respond, response) = oneshot::channel();
         let failed = Arc::new(AtomicBool::new(false));
         let mut ended = tokio::spawn(self.run_guest(request, respond, failed.clone()));
-        let guest = GuestTask { task: Some(ended.abort_handle()), failed };
+        let guest = GuestTask::new(ended.abort_handle(), failed);
         let head = tokio::select! {
             biased;
             head = response => head.ok(),
@@ -292,7 +296,7 @@ impl Lease {
             result = &mut ended => return Err(ended_early(result)),
         };
         match head {
-            Some(Ok(response)) => Ok(response.map(|body| LeasedBody { body, lease: None, guest: Some(guest) })),
+            Some(Ok(response)) => Ok(response.map(|body| LeasedBody::of_guest(body, guest))),
             Some(Err(code)) => {
                 let report = Box::default();
                 Err(InvokeError::BadResponse {
@@ -410,100 +414,5 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or(Outcome::Cancelled);
         self.revision.counters.count(outcome);
-    }
-}
-
-/// The task of a guest that serves one request alone. It goes with its caller, unless the response is whole: then the
-/// guest may finish what else it does.
-struct GuestTask {
-    task: Option<AbortHandle>,
-    /// The guest trapped or ran out of time.
-    failed: Arc<AtomicBool>,
-}
-
-impl Drop for GuestTask {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
-/// A response body that keeps the lease of the instance that writes it.
-pub(crate) struct LeasedBody {
-    body: WasiBody,
-    lease: Option<Box<Lease>>,
-    guest: Option<GuestTask>,
-}
-
-impl LeasedBody {
-    /// Gives up a body that the protocol does not allow: the response is whole without it.
-    pub(crate) fn let_go(mut self) {
-        self.end(Ok(()));
-    }
-
-    /// Whether what looks like the end is a guest that failed in the middle.
-    fn is_broken_off(&self) -> bool {
-        let alone = self.guest.as_ref().is_some_and(|guest| guest.failed.load(Ordering::Acquire));
-        let slot = self.lease.as_ref().and_then(|lease| match &lease.acquired {
-            Acquired::Slot(slot) => Some(slot.instance()),
-            Acquired::Exclusive(_) => None,
-        });
-        alone || slot.is_some_and(ConcurrentInstance::has_ended)
-    }
-
-    fn end(&mut self, result: Result<(), CallError>) {
-        if let Some(guest) = &mut self.guest {
-            guest.task = None;
-        }
-        if let Some(lease) = self.lease.take() {
-            // Counted and logged; there is nobody left to tell.
-            let _ = lease.finish(result);
-        }
-    }
-}
-
-impl Body for LeasedBody {
-    type Data = Bytes;
-    type Error = wasmtime_wasi_http::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        let polled = std::pin::Pin::new(&mut self.body).poll_frame(context);
-        match &polled {
-            std::task::Poll::Ready(None) if self.is_broken_off() => {
-                let reason = "the guest ended within its response";
-                self.end(Err(CallError::Trapped(reason.into())));
-                let error = wasmtime_wasi_http::Error::InternalError(Some(reason.into()));
-                return std::task::Poll::Ready(Some(Err(error)));
-            }
-            std::task::Poll::Ready(None) => self.end(Ok(())),
-            std::task::Poll::Ready(Some(Err(error))) => {
-                let error = CallError::Trapped(format!("the response broke off: {error}"));
-                self.end(Err(error));
-            }
-            std::task::Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => self.end(Ok(())),
-            _ => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for LeasedBody {
-    fn drop(&mut self) {
-        // An empty body is never polled.
-        if self.body.is_end_stream() {
-            self.end(Ok(()));
-        }
     }
 }

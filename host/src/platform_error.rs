@@ -19,6 +19,8 @@ pub(crate) struct PlatformError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    /// What a 405 is told in `Allow`.
+    allow: Option<HeaderValue>,
 }
 
 /// How an API writes its errors: CONTRACTS §1.4.
@@ -32,7 +34,7 @@ pub(crate) enum ErrorForm {
 
 impl PlatformError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), allow: None }
     }
 
     pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {
@@ -56,8 +58,11 @@ impl PlatformError {
         Self::new(StatusCode::NOT_FOUND, "TriggerNotFound", message)
     }
 
-    pub(crate) fn method_not_allowed(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    /// `allowed` are the methods that would have been taken.
+    pub(crate) fn method_not_allowed(message: impl Into<String>, allowed: &[http::Method]) -> Self {
+        let allowed: Vec<_> = allowed.iter().map(http::Method::as_str).collect();
+        let allow = HeaderValue::from_str(&allowed.join(", ")).ok();
+        Self { allow, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message) }
     }
 
     pub(crate) fn response(&self, form: ErrorForm, id: &RequestId) -> Response<Bytes> {
@@ -69,6 +74,9 @@ impl PlatformError {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(allow) = &self.allow {
+            headers.insert(header::ALLOW, allow.clone());
+        }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }

@@ -93,8 +93,9 @@ fn by_route<'a>(
         RouteError::NoRoute => {
             PlatformError::domain_not_found(format!("domain name '{domain}' has no route for path '{path}'"))
         }
-        RouteError::NoMethod => {
-            PlatformError::method_not_allowed(format!("no route of '{domain}' for '{path}' takes {}", head.method))
+        RouteError::NoMethod(allowed) => {
+            let message = format!("no route of '{domain}' for '{path}' takes {}", head.method);
+            PlatformError::method_not_allowed(message, &allowed)
         }
     })?;
     Ok(Found {

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::{Either, Full};
 
@@ -26,6 +26,8 @@ use crate::{
     platform_error::{ErrorForm, PlatformError},
 };
 
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
+
 /// A body on its way to the client: whole, or still being written by a guest.
 pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
 
@@ -44,7 +46,7 @@ where
     let answer = respond(&host, peer, request, invocation).await;
     let mut response = answer.unwrap_or_else(|error| error.response(&id));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert("x-fc-request-id", value);
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     without_forbidden_body(response, is_head)
 }
@@ -64,8 +66,8 @@ where
     let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
     let exchange = Exchange { host, revision, inside, head, client_ip, invocation };
     match exchange.revision.ready.http_entry() {
-        HttpEntry::Handler => exchange.call_handler(body).await,
-        // Boxed: the size of the largest future is copied at every request, and the one above is small.
+        // Boxed: the whole size of a connection's future is copied several times at every request.
+        HttpEntry::Handler => Box::pin(exchange.call_handler(body)).await,
         HttpEntry::Event => Box::pin(exchange.call_event(body)).await,
         HttpEntry::WasiHttp => Box::pin(exchange.stream(body)).await,
     }
@@ -90,11 +92,9 @@ fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Metho
         return Ok(());
     }
     let methods: Vec<_> = trigger.methods.iter().map(Method::as_str).collect();
-    Err(PlatformError::method_not_allowed(format!(
-        "the HTTP trigger of function '{}' takes {}, not {method}",
-        revision.function.name,
-        methods.join(", ")
-    )))
+    let message =
+        format!("the HTTP trigger of function '{}' takes {}, not {method}", revision.function.name, methods.join(", "));
+    Err(PlatformError::method_not_allowed(message, &trigger.methods))
 }
 
 /// One request and where it goes.
