@@ -73,6 +73,8 @@ struct State {
     concurrent: Vec<Slots>,
     live: usize,
     waiters: VecDeque<oneshot::Sender<Grant>>,
+    /// Instances in their pre-freeze hooks: each will go to the waiter that waits longest.
+    freezing: usize,
     replenishing: bool,
     retired: bool,
 }
@@ -178,8 +180,9 @@ impl Pool {
 
     fn take_or_wait(&self) -> Result<Taken, AcquireError> {
         let mut state = self.0.state.lock();
-        // Who comes now goes behind those who wait, even if there is room this very moment.
-        if state.waiters.is_empty()
+        // Who comes now goes behind those who wait, even if there is room this very moment. Those who wait for an instance
+        // in its pre-freeze hook are served for certain, and hold nobody up.
+        if state.waiters.len() <= state.freezing
             && let Some(grant) = self.take(&mut state)
         {
             return Ok(Taken::Now(grant));
@@ -205,7 +208,9 @@ impl Pool {
         if let Some(slot) = self.take_slot(state) {
             return Some(Grant::Slot(slot));
         }
-        if state.live < self.function().max_instances.get() {
+        // An instance in its pre-freeze hook is back sooner than another has started.
+        let is_promised = state.waiters.len() < state.freezing;
+        if !is_promised && state.live < self.function().max_instances.get() {
             state.live += 1;
             return Some(Grant::Place(Place { pool: Arc::downgrade(&self.0) }));
         }
@@ -314,8 +319,8 @@ impl Pool {
         if !self.is_wanted(&pooled.instance) {
             return self.stop(pooled);
         }
-        let is_frozen = pooled.instance.is_initialized() && pooled.instance.has_hook(Hook::PreFreeze);
-        if is_frozen && self.0.state.lock().waiters.is_empty() {
+        let has_hook = pooled.instance.is_initialized() && pooled.instance.has_hook(Hook::PreFreeze);
+        if has_hook && self.begin_freezing() {
             return self.freeze(pooled);
         }
         self.hand_on(pooled);
@@ -348,10 +353,19 @@ impl Pool {
         }
     }
 
+    /// Whether nobody waits, so that an instance may be frozen.
+    fn begin_freezing(&self) -> bool {
+        let mut state = self.0.state.lock();
+        let nobody_waits = state.waiters.is_empty();
+        state.freezing += usize::from(nobody_waits);
+        nobody_waits
+    }
+
     fn freeze(&self, mut pooled: Box<Pooled>) {
         let pool = self.clone();
         tokio::spawn(async move {
             pool.call_hook(&mut pooled.instance, Hook::PreFreeze).await;
+            pool.0.state.lock().freezing -= 1;
             if pooled.instance.is_reusable() { pool.hand_on(pooled) } else { drop(pooled) }
         });
     }

@@ -159,6 +159,15 @@ async fn pre_freeze_runs_after_a_call_that_no_other_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_waits_for_an_instance_in_its_pre_freeze_hook_rather_than_starting_another() {
+    let host = start("").await;
+    for count in 1..=20 {
+        assert_eq!(host.invoke("f", "count").await.text(), count.to_string());
+    }
+    assert_eq!(host.live("f").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pre_stop_runs_before_an_idle_instance_ends() {
     let host = start("idle_timeout = \"100 ms\"").await;
     host.invoke("f", "echo").await;
