@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::outbound::OutboundPolicy;
+use super::outbound::{NameVerdict, OutboundPolicy};
 
 /// What a guest's own timeouts default to. Its deadline ends it earlier in any case.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -102,8 +102,8 @@ impl Destination {
             let address = SocketAddr::new(ip, self.port);
             return if policy.allows_address(address) { Ok(address) } else { Err(self.refused()) };
         }
-        // A name that no rule speaks of is not looked up: a look-up is a message to the outside as well.
-        if !policy.allows_name(&self.host) {
+        // A name that no rule has with this port is not looked up: a look-up is a message to the outside as well.
+        if policy.allows_name_port(&self.host, self.port) == NameVerdict::Refused {
             return Err(self.refused());
         }
         let addresses: Vec<_> =
@@ -157,4 +157,32 @@ fn paced(response: http::Response<hyper::body::Incoming>, between_bytes: Duratio
         });
         http_body_util::StreamBody::new(frames).boxed_unsync()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_does_not_speak_tls_is_a_tls_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { drop(listener.accept().await) });
+        let destination = Destination { host: "localhost".into(), port: address.port(), tls: true };
+        let error = destination.connect(address).await.err().unwrap();
+        assert!(matches!(error, Error::Tls(_)), "{error}");
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_no_rule_names_is_refused_before_it_is_looked_up() {
+        let policy = OutboundPolicy::parse(&["example.com:443".into()]).unwrap();
+        for uri in ["https://other.invalid/", "http://example.com/", "http://127.0.0.1:443/", "https://[::1]/"] {
+            let destination = Destination::of(&uri.parse().unwrap()).unwrap();
+            let refused = destination.resolve(&policy).await.unwrap_err();
+            assert!(matches!(refused, Error::HttpRequestDenied), "{uri}: {refused}");
+        }
+    }
 }

@@ -27,6 +27,6 @@ pub(crate) fn linker(engine: &wasmtime::Engine, kind: EngineKind) -> wasmtime::R
     // These replace single functions of the above with ones that know the policy: shadowing allows it.
     environment::add_to_linker(&mut linker)?;
     files::add_to_linker(&mut linker, kind)?;
-    sockets::add_to_linker(&mut linker)?;
+    sockets::add_to_linker(&mut linker, kind)?;
     Ok(linker)
 }

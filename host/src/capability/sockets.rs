@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use wasmtime::{
     StoreContextMut,
-    component::{Linker, Resource},
+    component::{Accessor, Linker, Resource},
 };
 use wasmtime_wasi::{
     WasiCtxBuilder,
@@ -21,13 +21,15 @@ use wasmtime_wasi::{
             network::{ErrorCode, IpAddress},
         },
     },
-    sockets::{SocketAddrUse, WasiSocketsView as _},
+    p3::bindings::sockets::{ip_name_lookup as lookup_03, types as types_03},
+    sockets::{SocketAddrUse, WasiSockets, WasiSocketsView as _},
 };
 
 use super::outbound::{OutboundPolicy, ResolvedNames};
-use crate::instance::Guest;
+use crate::{engine::EngineKind, instance::Guest};
 
 const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+const IP_NAME_LOOKUP_03: &str = "wasi:sockets/ip-name-lookup@0.3.0";
 
 /// How many look-ups of one instance are remembered while they are under way.
 const MAX_LOOKUPS: usize = 64;
@@ -90,7 +92,13 @@ fn allows(policy: &OutboundPolicy, resolved: &Mutex<ResolvedNames>, address: Soc
 }
 
 /// Replaces the look-up functions: names that no rule speaks of are not looked up, and what others resolve to is learnt.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, kind: EngineKind) -> wasmtime::Result<()> {
+    if kind == EngineKind::Concurrent {
+        let mut lookup = linker.instance(IP_NAME_LOOKUP_03)?;
+        lookup.func_wrap_concurrent("resolve-addresses", |store: &Accessor<Guest>, (name,): (String,)| {
+            Box::pin(resolve_addresses_03(store, name))
+        })?;
+    }
     let mut lookup = linker.instance(IP_NAME_LOOKUP)?;
     lookup.func_wrap("resolve-addresses", resolve_addresses)?;
     lookup.func_wrap("[method]resolve-address-stream.resolve-next-address", resolve_next_address)
@@ -128,5 +136,28 @@ fn resolve_next_address(
             Ok((Ok(address),))
         }
         Err(error) => Ok((Err(error.downcast()?),)),
+    }
+}
+
+async fn resolve_addresses_03(
+    store: &Accessor<Guest>,
+    name: String,
+) -> wasmtime::Result<(Result<Vec<types_03::IpAddress>, lookup_03::ErrorCode>,)> {
+    if !store.with(|mut store| store.get().network.policy.allows_name(&name)) {
+        return Ok((Err(lookup_03::ErrorCode::AccessDenied),));
+    }
+    let sockets = store.with_getter::<WasiSockets>(Guest::sockets);
+    let found = lookup_03::HostWithStore::resolve_addresses(&sockets, name.clone()).await?;
+    if let Ok(addresses) = &found {
+        let addresses: Vec<_> = addresses.iter().map(ip_03).collect();
+        store.with(|mut store| store.get().network.resolved.lock().learn(&name, &addresses));
+    }
+    Ok((found,))
+}
+
+fn ip_03(address: &types_03::IpAddress) -> IpAddr {
+    match *address {
+        types_03::IpAddress::Ipv4((a, b, c, d)) => IpAddr::from([a, b, c, d]),
+        types_03::IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => IpAddr::from([a, b, c, d, e, f, g, h]),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -31,6 +32,9 @@ impl InsidePath {
         head.uri.path().get(..self.0).unwrap_or_default()
     }
 }
+
+/// How long a client may pause within a body.
+const BODY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Checks the limits that need no body.
 pub(super) fn check_limits(head: &request::Parts, limits: &Limits) -> Result<(), PlatformError> {
@@ -72,11 +76,37 @@ where
         return Ok(Bytes::new());
     }
     check_content_length(head, limit)?;
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_long(limit)),
-        Err(error) => Err(PlatformError::invalid_argument(format!("the request body broke off: {error}"))),
+    let mut body = std::pin::pin!(Limited::new(body, limit));
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
+    while let Some(frame) = next_frame(body.as_mut()).await? {
+        match frame.map(http_body::Frame::into_data) {
+            // Most bodies come in one piece, which is not copied.
+            Ok(Ok(piece)) if first.is_empty() => first = piece,
+            Ok(Ok(piece)) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&first);
+                }
+                rest.extend_from_slice(&piece);
+            }
+            // Trailers.
+            Ok(Err(_)) => {}
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_long(limit)),
+            Err(error) => {
+                return Err(PlatformError::invalid_argument(format!("the request body broke off: {error}")));
+            }
+        }
     }
+    Ok(if rest.is_empty() { first } else { rest.into() })
+}
+
+/// The next piece of a body, if it comes in time: a client that stops sending must not hold its connection for ever.
+async fn next_frame<B: Body>(
+    mut body: std::pin::Pin<&mut B>,
+) -> Result<Option<Result<http_body::Frame<B::Data>, B::Error>>, PlatformError> {
+    tokio::time::timeout(BODY_PAUSE, body.frame()).await.map_err(|_| {
+        let seconds = BODY_PAUSE.as_secs();
+        PlatformError::invalid_argument(format!("the request body stopped coming for {seconds} s"))
+    })
 }
 
 /// The client's address: the peer's, or what trusted proxies say it is.
