@@ -41,10 +41,13 @@ pub(crate) async fn start() -> anyhow::Result<Functions> {
 }
 
 impl Functions {
-    pub(crate) fn arms(&self) -> impl Iterator<Item = Arm> + '_ {
-        FUNCTIONS.iter().map(|(name, function, _, _)| {
-            Arm::new(name, self.address, format!("/2016-08-15/proxy/default/{function}/"))
-        })
+    pub(crate) fn arms(&self) -> Vec<Arm> {
+        let arm = |name, function| Arm::new(name, self.address, format!("/2016-08-15/proxy/default/{function}/"));
+        let mut arms: Vec<_> = FUNCTIONS.iter().map(|(name, function, _, _)| arm(*name, function)).collect();
+        arms.push(arm("", &"rust").with_headers("wisp, Rust, warm, 20 headers", 20));
+        arms.push(arm("", &"js").with_headers("wisp, JavaScript, warm, 20 headers", 20));
+        arms.push(arm("", &"python").with_headers("wisp, Python, warm, 20 headers", 20));
+        arms
     }
 }
 

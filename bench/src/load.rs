@@ -17,8 +17,16 @@ use tokio::{
 };
 
 /// Requests a second that a server answered.
-pub(crate) fn run(address: SocketAddr, path: &str, connections: usize, turn: Duration) -> anyhow::Result<f64> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+pub(crate) fn run(
+    address: SocketAddr,
+    path: &str,
+    headers: usize,
+    connections: usize,
+    turn: Duration,
+) -> anyhow::Result<f64> {
+    let headers: String =
+        (0..headers).map(|number| format!("x-header-{number:02}: a value of common length\r\n")).collect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(drive(address, request.into(), connections, turn))

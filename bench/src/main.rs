@@ -27,6 +27,8 @@ struct Arm {
     name: &'static str,
     address: SocketAddr,
     path: String,
+    /// Request headers beside Host: what a browser sends costs the guest a string each for name and value.
+    headers: usize,
     /// Round by round.
     turns: Vec<Turn>,
 }
@@ -44,9 +46,12 @@ fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     // As `wisp serve` does: see the gate of `engine.rs`.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores + 1).enable_all().build()?;
-    let mut arms = vec![Arm::new("native hyper", runtime.block_on(native::start())?, "/".into())];
+    let native = Arm::new("native hyper", runtime.block_on(native::start())?, "/".into());
     let functions = runtime.block_on(functions::start())?;
+    let mut arms = vec![native.with_headers("native hyper, 20 headers", 20), native];
     arms.extend(functions.arms());
+    // The first is what the others are a share of.
+    arms.swap(0, 1);
     // `wisp-bench native Rust` leaves only the arms with these words in their names: for a profile of one arm.
     let chosen: Vec<_> = std::env::args().skip(1).collect();
     arms.retain(|arm| chosen.is_empty() || chosen.iter().any(|word| arm.name.contains(word)));
@@ -54,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         for arm in &mut arms {
             let before = cpu_time();
-            let rate = load::run(arm.address, &arm.path, CONNECTIONS, TURN).with_context(|| arm.name)?;
+            let rate = load::run(arm.address, &arm.path, arm.headers, CONNECTIONS, TURN).with_context(|| arm.name)?;
             let cpu = cpu_time().saturating_sub(before).as_secs_f64();
             arm.turns.push(Turn { rate, cpu_us: cpu * 1e6 / (rate * TURN.as_secs_f64()) });
         }
@@ -65,7 +70,12 @@ fn main() -> anyhow::Result<()> {
 
 impl Arm {
     fn new(name: &'static str, address: SocketAddr, path: String) -> Self {
-        Self { name, address, path, turns: Vec::new() }
+        Self { name, address, path, headers: 0, turns: Vec::new() }
+    }
+
+    /// The same server, with so many headers in each request.
+    fn with_headers(&self, name: &'static str, headers: usize) -> Self {
+        Self { name, address: self.address, path: self.path.clone(), headers, turns: Vec::new() }
     }
 
     fn median(&self, of: impl Fn(&Turn) -> f64) -> f64 {

@@ -1,6 +1,7 @@
 //! What a connection is doing: so that one that does nothing can be let go, without a timer for every request.
 
 use std::{
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The requests of one connection. A cheap handle.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +19,8 @@ pub(crate) struct Activity(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    begun: AtomicUsize,
+    /// Requests begun, and pieces of responses that the client took.
+    moved: AtomicUsize,
     running: AtomicUsize,
 }
 
@@ -33,17 +36,75 @@ pub(crate) struct RunningBody<B> {
 
 impl Activity {
     pub(crate) fn begin(&self) -> Running {
-        self.0.begun.fetch_add(1, Relaxed);
+        self.0.moved.fetch_add(1, Relaxed);
         self.0.running.fetch_add(1, Relaxed);
         Running(self.clone())
     }
 
-    /// Whether no request runs, and none was begun since `seen`, which is brought up to date.
+    /// Whether no request runs, and nothing has moved since `seen`, which is brought up to date.
     pub(crate) fn is_quiet_since(&self, seen: &mut usize) -> bool {
-        let begun = self.0.begun.load(Relaxed);
-        let quiet = begun == *seen && self.0.running.load(Relaxed) == 0;
-        *seen = begun;
+        let moved = self.0.moved.load(Relaxed);
+        let quiet = moved == *seen && self.0.running.load(Relaxed) == 0;
+        *seen = moved;
         quiet
+    }
+
+    /// A stream whose writes count as activity: a slow client takes a response long after its request has ended.
+    pub(crate) fn watch<S>(&self, stream: S) -> WatchedStream<S> {
+        WatchedStream { stream, activity: self.clone() }
+    }
+}
+
+/// See [`Activity::watch`].
+pub(crate) struct WatchedStream<S> {
+    stream: S,
+    activity: Activity,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> WatchedStream<S> {
+    fn moved(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.activity.0.moved.fetch_add(1, Relaxed);
+        }
+        written
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.moved(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.moved(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -84,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_quiet_when_nothing_runs_and_nothing_was_begun() {
+    fn a_connection_is_quiet_when_nothing_runs_and_nothing_has_moved() {
         let (activity, mut seen) = (Activity::default(), 0);
         assert!(activity.is_quiet_since(&mut seen));
         let running = activity.begin();
@@ -92,5 +153,16 @@ mod tests {
         assert!(!activity.is_quiet_since(&mut seen), "still running");
         drop(running);
         assert!(activity.is_quiet_since(&mut seen));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_still_takes_its_response_is_not_quiet() {
+        use tokio::io::AsyncWriteExt as _;
+        let (activity, mut seen) = (Activity::default(), 0);
+        let (client, server) = tokio::io::duplex(16);
+        activity.watch(server).write_all(b"response").await.unwrap();
+        assert!(!activity.is_quiet_since(&mut seen));
+        assert!(activity.is_quiet_since(&mut seen));
+        drop(client);
     }
 }

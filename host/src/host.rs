@@ -11,7 +11,6 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::broadcast;
 
 use crate::{
     admission::Admission,
@@ -23,7 +22,7 @@ use crate::{
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
-    telemetry::{Counters, FunctionLog, LogLine},
+    telemetry::{Counters, FunctionLog, LogFeed, LogFollower},
 };
 
 /// How often idle instances are looked at.
@@ -89,7 +88,7 @@ struct Shared {
     admission: Admission,
     scratch: Arc<ScratchRoot>,
     catalog: ArcSwap<Catalog>,
-    feed: broadcast::Sender<LogLine>,
+    feed: LogFeed,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
     /// One deploy at a time.
@@ -111,7 +110,7 @@ impl FunctionHost {
             limits: Arc::new(limits),
             scratch,
             catalog: ArcSwap::default(),
-            feed: FunctionLog::feed(),
+            feed: LogFeed::new(),
             trigger_address: OnceLock::new(),
             deploying: tokio::sync::Mutex::default(),
             server,
@@ -156,8 +155,8 @@ impl FunctionHost {
     }
 
     /// Log lines of all functions as they come.
-    pub fn follow_logs(&self) -> broadcast::Receiver<LogLine> {
-        self.0.feed.subscribe()
+    pub fn follow_logs(&self) -> LogFollower {
+        self.0.feed.follow()
     }
 
     /// Puts the functions and domains of a configuration in force, in one step. A function that did not change keeps its
@@ -298,6 +297,12 @@ impl FunctionHost {
         event: Bytes,
     ) -> Result<(Bytes, Report), InvokeError> {
         let revision = self.catalog().resolve(&target)?.clone();
+        if !revision.ready.handles_events() {
+            return Err(InvokeError::Unsupported(format!(
+                "function '{}' exports no event handler: call it through its HTTP trigger",
+                revision.function.name
+            )));
+        }
         self.lease(revision, invocation).await?.call_event(event).await
     }
 
@@ -320,6 +325,12 @@ fn fits(function: &FunctionConfig, ready: &Ready) -> Result<(), DeployReason> {
             function.instance_concurrency,
             ready.kind.describe()
         )));
+    }
+    if function.pre_freeze && ready.kind == Kind::WasiHttp03 {
+        return Err(DeployReason::Unfit(
+            "`pre_freeze` is set, but a component of WASI 0.3 serves several invocations at once and is never frozen"
+                .into(),
+        ));
     }
     if function.initializer.is_some() && ready.kind == Kind::Command {
         return Err(DeployReason::Unfit("`initializer` is set, but a command runs anew for every event".into()));

@@ -143,6 +143,8 @@ pub(crate) struct Lease {
     deadline_ms: u64,
     started: Instant,
     outcome: Option<Outcome>,
+    /// What the initializer wrote, if this invocation ran it and the caller wants the log.
+    initializer_log: Vec<u8>,
 }
 
 /// Leases an instance of a revision whose initializer has succeeded: warm, or started now.
@@ -184,6 +186,7 @@ async fn initialize(revision: Arc<Revision>, invocation: Invocation, acquired: A
     let result = acquired.initialize(&call(invocation, *deadline, *deadline_ms)).await;
     match result {
         Ok(()) => {
+            lease.keep_initializer_log();
             let timeout = lease.revision.function.timeout;
             lease.arm(timeout);
             Ok(lease)
@@ -213,8 +216,16 @@ fn outcome_of(error: &CallError) -> Outcome {
 impl Lease {
     fn new(revision: Arc<Revision>, invocation: Invocation, acquired: Acquired) -> Self {
         let now = Instant::now();
-        let mut lease =
-            Self { revision, invocation, acquired, deadline: now, deadline_ms: 0, started: now, outcome: None };
+        let mut lease = Self {
+            revision,
+            invocation,
+            acquired,
+            deadline: now,
+            deadline_ms: 0,
+            started: now,
+            outcome: None,
+            initializer_log: Vec::new(),
+        };
         let timeout = lease.revision.function.timeout;
         lease.arm(timeout);
         lease
@@ -224,6 +235,12 @@ impl Lease {
         self.started = Instant::now();
         self.deadline = self.started + timeout;
         self.deadline_ms = epoch_ms(SystemTime::now() + timeout);
+    }
+
+    fn keep_initializer_log(&mut self) {
+        if self.acquired.has_log() {
+            self.initializer_log = self.report("Initialize", None).log;
+        }
     }
 
     fn initialization_failed(mut self, error: &CallError, timeout: Duration) -> InvokeError {
@@ -374,7 +391,11 @@ impl Lease {
         let (bytes, dropped) = self.acquired.take_log();
         let text = self.marked(&bytes, phase, ending, usage);
         log.append(self.invocation.id.as_str(), &text, dropped);
-        Report { usage, instance_id: self.acquired.instance_id(), log: if wants_log { text } else { Vec::new() } }
+        Report {
+            usage,
+            instance_id: self.acquired.instance_id(),
+            log: if wants_log { [std::mem::take(&mut self.initializer_log), text].concat() } else { Vec::new() },
+        }
     }
 
     /// The log of an invocation between Function Compute's marker lines, with its report line.

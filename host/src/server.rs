@@ -150,14 +150,16 @@ impl Acceptor {
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + use<> {
         let _ = stream.set_nodelay(true);
-        let (host, plane, activity) = (self.host.clone(), self.plane, Activity::default());
+        let (plane, activity) = (self.plane, Activity::default());
         let begun = activity.clone();
+        // A handle of the connection's own: the host's count of handles would be written by every core at every request.
+        let host = Arc::new(self.host.clone());
         let service = service_fn(move |request| {
             let (host, running) = (host.clone(), begun.begin());
             async move {
                 let response = match plane {
-                    Plane::Trigger => trigger::http::handle(host, peer, request).await.map(api::ResponseBody::Left),
-                    Plane::Api => Box::pin(api::handle(host, peer, request)).await,
+                    Plane::Trigger => trigger::http::handle(&host, peer, request).await.map(api::ResponseBody::Left),
+                    Plane::Api => Box::pin(api::handle(&host, peer, request)).await,
                 };
                 Ok::<_, std::convert::Infallible>(response.map(|body| running.with(body)))
             }
@@ -166,7 +168,7 @@ impl Acceptor {
         // A timer for each head would cost more than all the rest of a small request's parsing: see `attend`.
         builder.http1().header_read_timeout(None);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(activity.watch(stream)), service).into_owned();
         attend(graceful.watch(connection), activity, peer)
     }
 }

@@ -131,3 +131,18 @@ async fn the_floor_is_kept_of_instances_that_serve_several_at_once_too() {
     host.get("c", "/trap").await;
     eventually("it is replaced", || async { host.describe("c").await["instances"]["idle"] == 1 }).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_instances_hold_no_share_of_the_processor() {
+    // More of them than there are permits, each called again after a tick in which it did nothing.
+    let count = std::thread::available_parallelism().unwrap().get() + 2;
+    let functions = (0..count)
+        .map(|number| format!("[functions.f{number}]\ncomponent = \"{{wasi-http-03}}\"\n[functions.f{number}.http]\n"));
+    let host = TestHost::start(&functions.collect::<String>()).await;
+    for _ in 0..2 {
+        for number in 0..count {
+            assert_eq!(host.get(&format!("f{number}"), "/count").await.status, 200, "function {number}");
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

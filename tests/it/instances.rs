@@ -187,7 +187,7 @@ async fn pre_stop_runs_when_a_new_version_replaces_an_instance() {
 async fn log_until_stopped(host: TestHost) -> Vec<String> {
     let mut lines = host.host.follow_logs();
     host.stop().await;
-    std::iter::from_fn(|| lines.try_recv().ok()).map(|line| line.text).collect()
+    std::iter::from_fn(|| lines.try_recv()).map(|line| line.text).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,14 @@
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, Response, header};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{ResponseBody, piecewise, query_value};
-use crate::{host::FunctionHost, platform_error::PlatformError, telemetry::LogLine};
+use crate::{
+    host::FunctionHost,
+    platform_error::PlatformError,
+    telemetry::{LogFollower, LogLine},
+};
 
 /// Which lines are asked for.
 #[derive(Clone)]
@@ -50,7 +54,7 @@ fn kept_lines(host: &FunctionHost, filter: &Filter, count: usize) -> Vec<LogLine
     lines.split_off(lines.len().saturating_sub(count))
 }
 
-fn followed(follower: Receiver<LogLine>, filter: Filter) -> impl futures_util::Stream<Item = Bytes> {
+fn followed(follower: LogFollower, filter: Filter) -> impl futures_util::Stream<Item = Bytes> {
     stream::unfold((follower, filter), |(mut follower, filter)| async move {
         loop {
             match follower.recv().await {

@@ -35,7 +35,7 @@ fn piecewise(pieces: impl futures_util::Stream<Item = Bytes> + Send + 'static) -
 }
 
 /// Answers one request of the API listener.
-pub(crate) async fn handle<B>(host: FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
+pub(crate) async fn handle<B>(host: &FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
@@ -50,16 +50,16 @@ where
     let answer = match (&method, segments.as_slice()) {
         (&Method::POST, ["2016-08-15", "services", service, "functions", function, "invocations"]) => {
             let (service, qualifier) = service.split_once('.').unwrap_or((service, crate::catalog::LATEST));
-            invocations::invoke(&host, Some(service), function, qualifier, request, id, form).await
+            invocations::invoke(host, Some(service), function, qualifier, request, id, form).await
         }
         (&Method::POST, ["2023-03-30", "functions", function, "invocations"]) => {
             let qualifier = query_value(request.uri().query(), "qualifier").unwrap_or_default();
-            invocations::invoke(&host, None, function, &qualifier, request, id, form).await
+            invocations::invoke(host, None, function, &qualifier, request, id, form).await
         }
-        (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(&host)),
-        (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(&host)),
-        (&Method::GET, ["wisp", "logs"]) => logs::logs(&host, request.uri().query()),
-        (&Method::GET, ["metrics"]) => Ok(inspect::metrics(&host)),
+        (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(host)),
+        (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
+        (&Method::GET, ["wisp", "logs"]) => logs::logs(host, request.uri().query()),
+        (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         _ => Err(PlatformError::path_not_supported(&method, &path)),
     };
     let mut response = answer.unwrap_or_else(|error| error.response(form, &id).map(whole));

@@ -1,6 +1,10 @@
 //! Components from the sources that a configuration names.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use wisp::{
     component::source::{self, BuildError, Plan},
@@ -52,6 +56,12 @@ pub(super) fn is_stale(config: &Config, function: &FunctionConfig) -> bool {
     plan(function, &config.server.data_dir).is_some_and(|plan| source::is_stale(&plan))
 }
 
+/// What all projects of a user build once, such as the standard library for Rust guests: it takes most of a minute.
+static USER_CACHE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let named = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?.join("wisp"))
+});
+
 /// `None` if the function's component is given as it is.
 fn plan<'a>(function: &'a FunctionConfig, data_dir: &'a Path) -> Option<Plan<'a>> {
     let build = function.build.as_ref()?;
@@ -61,7 +71,7 @@ fn plan<'a>(function: &'a FunctionConfig, data_dir: &'a Path) -> Option<Plan<'a>
         command: build.command.as_deref(),
         world: &build.world,
         component: &function.component,
-        cache_dir: data_dir,
+        cache_dir: USER_CACHE.as_deref().unwrap_or(data_dir),
     })
 }
 

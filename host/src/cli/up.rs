@@ -9,16 +9,13 @@ use std::{
 
 use anyhow::anyhow;
 use clap::Args;
-use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
-    task::spawn_blocking,
-};
+use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
 use wisp::{
     catalog::Revision,
     config::{self, Config},
     host::FunctionHost,
     server::Listeners,
-    telemetry::LogLine,
+    telemetry::LogFollower,
 };
 
 use super::{
@@ -110,7 +107,7 @@ fn name_width(config: &Config) -> usize {
     names.map(|name| name.len()).max().unwrap_or_default()
 }
 
-async fn print_logs(mut lines: Receiver<LogLine>, name_width: usize) {
+async fn print_logs(mut lines: LogFollower, name_width: usize) {
     loop {
         match lines.recv().await {
             Ok(line) => anstream::println!("{}", log_line(&line, name_width)),

@@ -37,6 +37,11 @@ pub(crate) struct FunctionPre {
 }
 
 impl Entry {
+    /// Whether it takes events.
+    pub(crate) fn handles_events(&self) -> bool {
+        !matches!(self, Self::Function(FunctionPre { event: None, .. }))
+    }
+
     /// Where the requests of an HTTP trigger go.
     pub(crate) fn http_entry(&self) -> HttpEntry {
         match self {

@@ -152,6 +152,11 @@ impl Loader {
 }
 
 impl Ready {
+    /// Whether it takes events.
+    pub(crate) fn handles_events(&self) -> bool {
+        self.entry.handles_events()
+    }
+
     /// Where the requests of an HTTP trigger go.
     pub(crate) fn http_entry(&self) -> HttpEntry {
         self.entry.http_entry()

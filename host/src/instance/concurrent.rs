@@ -214,7 +214,8 @@ struct Driver {
 
 impl Driver {
     async fn drive(self, mut store: Store<Guest>, proxy: Proxy, queue: mpsc::UnboundedReceiver<Job>) {
-        let calls = store.run_concurrent(async |accessor| self.serve_all(accessor, &proxy, queue).await);
+        let cpu = store.data().cpu();
+        let calls = cpu.drive(store.run_concurrent(async |accessor| self.serve_all(accessor, &proxy, queue).await));
         let result = tokio::select! {
             biased;
             () = self.end.notified() => return,

@@ -104,6 +104,10 @@ impl Guest {
         &self.capture
     }
 
+    pub(super) fn cpu(&self) -> CpuShare {
+        self.cpu.clone()
+    }
+
     pub(crate) fn limiter(&mut self) -> &mut InstanceLimiter {
         &mut self.limiter
     }
@@ -128,35 +132,45 @@ pub(crate) fn extend(guest: &mut Guest, deadline: Instant) {
     guest.deadline = Some(guest.deadline.map_or(deadline, |now| now.max(deadline)));
 }
 
-/// Ends a call: it gives its share of the processor back.
-pub(crate) fn disarm(store: &mut Store<Guest>) {
-    store.data().cpu.release();
-}
-
 /// A guest's place among those that use the processor without pause. One that has run for a whole tick goes on only with
-/// a permit of the gate, and gives it to whoever waits longest at the next tick.
-struct CpuShare {
+/// a permit of the gate, and gives it to whoever waits longest at the next tick, or as soon as it waits for something.
+/// A cheap handle.
+#[derive(Clone)]
+pub(super) struct CpuShare(Arc<CpuPlace>);
+
+struct CpuPlace {
     gate: Arc<Semaphore>,
-    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl CpuShare {
     fn new(gate: Arc<Semaphore>) -> Self {
-        Self { gate, permit: Arc::default() }
+        Self(Arc::new(CpuPlace { gate, permit: Mutex::default() }))
     }
 
     fn release(&self) {
-        drop(self.permit.lock().take());
+        drop(self.0.permit.lock().take());
     }
 
     fn queue_again(&self) -> impl Future<Output = ()> + Send + 'static {
         self.release();
-        let (gate, permit) = (self.gate.clone(), self.permit.clone());
+        let place = self.0.clone();
         async move {
             // The worker's other tasks go first, whether or not a permit is free.
             tokio::task::yield_now().await;
-            *permit.lock() = gate.acquire_owned().await.ok();
+            *place.permit.lock() = place.gate.clone().acquire_owned().await.ok();
         }
+    }
+
+    /// Drives a future of the guest; whenever it waits, and when it is over, its permit is another's.
+    pub(super) async fn drive<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let polled = future.as_mut().poll(context);
+            self.release();
+            polled
+        })
+        .await
     }
 }
 

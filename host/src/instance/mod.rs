@@ -348,8 +348,8 @@ async fn timed<T>(
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> Result<T, CallError> {
     guest::arm(store, deadline);
-    let result = timeout_at(deadline.into(), call(store)).await;
-    guest::disarm(store);
+    let cpu = store.data().cpu();
+    let result = timeout_at(deadline.into(), cpu.drive(call(store))).await;
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(CallError::from_engine(&error)),

@@ -1,6 +1,13 @@
 //! The log of one function: its last lines in memory, and a feed for those who follow.
 
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -32,6 +39,61 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// The lines of all functions of a host, for those who follow. A cheap handle.
+#[derive(Clone, Debug)]
+pub struct LogFeed {
+    lines: broadcast::Sender<LogLine>,
+    /// Counted here as well: asking the channel takes a lock, and every invocation asks.
+    followers: Arc<AtomicUsize>,
+}
+
+/// Receives the lines of a feed until it is dropped.
+#[derive(Debug)]
+pub struct LogFollower {
+    lines: broadcast::Receiver<LogLine>,
+    followers: Arc<AtomicUsize>,
+}
+
+impl LogFeed {
+    /// A feed that nobody follows yet.
+    pub fn new() -> Self {
+        Self { lines: broadcast::channel(FEED).0, followers: Arc::default() }
+    }
+
+    /// Follows from now on.
+    pub fn follow(&self) -> LogFollower {
+        self.followers.fetch_add(1, Relaxed);
+        LogFollower { lines: self.lines.subscribe(), followers: self.followers.clone() }
+    }
+}
+
+impl Default for LogFeed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LogFollower {
+    /// The next line.
+    ///
+    /// # Errors
+    /// `Lagged` if lines came faster than they were taken, `Closed` if no more can come.
+    pub async fn recv(&mut self) -> Result<LogLine, broadcast::error::RecvError> {
+        self.lines.recv().await
+    }
+
+    /// The next line, if it has come.
+    pub fn try_recv(&mut self) -> Option<LogLine> {
+        self.lines.try_recv().ok()
+    }
+}
+
+impl Drop for LogFollower {
+    fn drop(&mut self) {
+        self.followers.fetch_sub(1, Relaxed);
+    }
+}
+
 /// A function's log. A cheap handle.
 #[derive(Clone, Debug)]
 pub struct FunctionLog(Arc<Shared>);
@@ -41,7 +103,7 @@ struct Shared {
     service: Arc<str>,
     function: Arc<str>,
     kept: Mutex<Kept>,
-    feed: broadcast::Sender<LogLine>,
+    feed: LogFeed,
 }
 
 #[derive(Debug, Default)]
@@ -52,18 +114,13 @@ struct Kept {
 
 impl FunctionLog {
     /// An empty log.
-    pub fn new(service: Arc<str>, function: Arc<str>, feed: broadcast::Sender<LogLine>) -> Self {
+    pub fn new(service: Arc<str>, function: Arc<str>, feed: LogFeed) -> Self {
         Self(Arc::new(Shared { service, function, kept: Mutex::default(), feed }))
-    }
-
-    /// A feed that the logs of all functions of a host share.
-    pub fn feed() -> broadcast::Sender<LogLine> {
-        broadcast::channel(FEED).0
     }
 
     /// Whether anybody follows; those who do want to see invocations that write nothing, too.
     pub fn is_followed(&self) -> bool {
-        self.0.feed.receiver_count() > 0
+        self.0.feed.followers.load(Relaxed) > 0
     }
 
     /// Adds what an invocation wrote; `dropped` bytes more were over the limit.
@@ -86,7 +143,7 @@ impl FunctionLog {
 
     fn push(&self, line: LogLine) {
         // No follower is no failure.
-        let _ = self.0.feed.send(line.clone());
+        let _ = self.0.feed.lines.send(line.clone());
         let mut kept = self.0.kept.lock();
         kept.bytes += line.text.len();
         kept.lines.push_back(line);
@@ -124,7 +181,7 @@ mod tests {
     use super::*;
 
     fn log() -> FunctionLog {
-        FunctionLog::new("s".into(), "f".into(), FunctionLog::feed())
+        FunctionLog::new("s".into(), "f".into(), LogFeed::new())
     }
 
     #[test]
@@ -155,9 +212,14 @@ mod tests {
 
     #[test]
     fn a_follower_sees_lines_as_they_come() {
-        let feed = FunctionLog::feed();
-        let mut follower = feed.subscribe();
-        FunctionLog::new("s".into(), "f".into(), feed).append("id", b"line", 0);
-        assert_eq!(follower.try_recv().unwrap().text, "line");
+        let feed = LogFeed::new();
+        let log = FunctionLog::new("s".into(), "f".into(), feed.clone());
+        assert!(!log.is_followed());
+        let mut follower = feed.follow();
+        assert!(log.is_followed());
+        log.append("id", b"line", 0);
+        assert_eq!(follower.lines.try_recv().unwrap().text, "line");
+        drop(follower);
+        assert!(!log.is_followed());
     }
 }

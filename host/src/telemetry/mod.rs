@@ -5,4 +5,4 @@ mod log;
 
 pub use counters::{Counters, Outcome};
 pub(crate) use log::timestamp;
-pub use log::{FunctionLog, LogLine};
+pub use log::{FunctionLog, LogFeed, LogFollower, LogLine};

@@ -35,7 +35,7 @@ pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers one request. There is always an answer, and it always carries `x-fc-request-id`.
-pub(crate) async fn handle<B>(host: FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
+pub(crate) async fn handle<B>(host: &FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
@@ -43,7 +43,7 @@ where
     invocation.trace_parent = header_text(request.headers(), "traceparent");
     let id = invocation.id;
     let is_head = request.method() == Method::HEAD;
-    let answer = respond(&host, peer, request, invocation).await;
+    let answer = respond(host, peer, request, invocation).await;
     let mut response = answer.unwrap_or_else(|error| error.response(&id));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
