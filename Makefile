@@ -20,6 +20,8 @@ lint: ## Format, lints, documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
 bench: build tools ## Compare with a native hyper server, in one run
+	@ln -sfn ../../examples/node_modules bench/guests/node_modules
+	@ln -sfn ../../examples/.venv bench/guests/.venv
 	cargo run --release -p wisp-bench
 
 build: ## Build the host

@@ -7,6 +7,7 @@ mod capabilities;
 mod concurrency;
 mod deploy_errors;
 mod event_invoke;
+mod examples;
 mod http_trigger;
 mod initializer;
 mod instances;
