@@ -219,10 +219,7 @@ impl FunctionHost {
         }
         let (loader, name) = (self.0.loader.clone(), function.name.clone());
         let load = tokio::task::spawn_blocking(move || {
-            if !loader.is_compiled(&bytes) {
-                progress(Progress::Compiling { function: &name, size: bytes.len() });
-            }
-            loader.load(&bytes)
+            loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
         });
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
         fits(&function, &ready)?;

@@ -76,7 +76,7 @@ impl InspectArgs {
         let cache = ArtifactCache::open(directory.path(), u64::MAX)?;
         let loader = Loader::new(Engines::new(SLOTS)?, cache)?;
         let _activity = Activity::start(format!("compiling {}", self.file.display()), Show::fitting());
-        Ok(loader.load(bytes).err().map(|error| error.to_string()))
+        Ok(loader.load(bytes, || {}).err().map(|error| error.to_string()))
     }
 
     fn as_json(&self, findings: &Findings) -> serde_json::Value {

@@ -105,27 +105,19 @@ impl Loader {
     }
 
     /// Adapts, checks, compiles (or finds) and links a component. Compiling takes seconds for a JavaScript or Python
-    /// component that was never seen before: call it from a blocking thread.
+    /// component that was never seen before: call it from a blocking thread. `compiling` is called if it comes to that.
     ///
     /// # Errors
     /// See [`ComponentError`].
-    pub fn load(&self, bytes: &[u8]) -> Result<Ready, ComponentError> {
+    pub fn load(&self, bytes: &[u8], compiling: impl FnOnce()) -> Result<Ready, ComponentError> {
         let bytes = adapt::to_component(bytes)?;
         let inspection = inspect::inspect_component(&bytes)?;
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
         let digest = hex(&Sha256::digest(&bytes));
-        let component = self.0.cache.component(engine, &digest, &bytes)?;
+        let component = self.0.cache.component(engine, &digest, &bytes, compiling)?;
         let entry = self.link(kind, &component)?;
         Ok(Ready { digest, kind, entry, engine: engine.clone() })
-    }
-
-    /// Whether compiled code for these bytes is at hand, so that `load` will be quick.
-    pub fn is_compiled(&self, bytes: &[u8]) -> bool {
-        let Ok(bytes) = adapt::to_component(bytes) else { return false };
-        let Ok(kind) = inspect::inspect_component(&bytes).and_then(|it| it.served_kind()) else { return false };
-        let Ok(engine) = self.0.engines.get(kind.engine()) else { return false };
-        self.0.cache.holds(engine, &hex(&Sha256::digest(&bytes)))
     }
 
     fn link(&self, kind: Kind, component: &Component) -> Result<Entry, ComponentError> {
