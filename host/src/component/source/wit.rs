@@ -17,6 +17,7 @@ macro_rules! wit_files {
 pub const WIT_FILES: &[(&str, &str)] = wit_files![
     "types.wit",
     "handlers.wit",
+    "loader.wit",
     "worlds.wit",
     "deps/cli.wit",
     "deps/clocks.wit",
