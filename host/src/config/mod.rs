@@ -20,6 +20,8 @@ pub mod units;
 
 pub use check::{ConfigError, Problem, load, parse};
 
+pub use crate::catalog::RewriteRule;
+
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -63,6 +65,9 @@ pub struct ServerConfig {
     pub account_id: Arc<str>,
     /// The region that functions are told they run in. Default `local`.
     pub region: Arc<str>,
+    /// Whether code packages with sources are built here, which runs a compiler on what callers send. Default: as long as
+    /// the API is served on a loopback address.
+    pub build_sources: bool,
 }
 
 /// `[limits]`: CONTRACTS §5.1. The default is the named set `classic`; `current` is what Function Compute has today.
@@ -194,6 +199,19 @@ pub struct HttpTriggerConfig {
     pub methods: Vec<http::Method>,
     /// How a request becomes an event, for functions that export an event handler. Default `fc3`.
     pub payload_format: PayloadFormat,
+    /// Whether callers must sign. Default `anonymous`.
+    pub auth: TriggerAuth,
+    /// Whether the function's own addresses are served; custom domains are in any case. Default true.
+    pub own_addresses: bool,
+}
+
+/// `auth` of an HTTP trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerAuth {
+    /// `"anonymous"`: anybody may call.
+    Anonymous,
+    /// `"function"`: requests carry a valid signature of an access key.
+    Function,
 }
 
 /// `payload_format`.
@@ -227,4 +245,6 @@ pub struct RouteConfig {
     pub qualifier: Arc<str>,
     /// Methods that the route takes; empty: those of the trigger.
     pub methods: Vec<http::Method>,
+    /// How the path is rewritten before the function sees it. Default: not at all.
+    pub rewrite: Vec<RewriteRule>,
 }

@@ -57,9 +57,10 @@ const ELEMENTS: RangeInclusive<usize> = 1..=1 << 30;
 
 /// `[server]`.
 pub(super) fn server(section: &mut Section<'_>) -> ServerConfig {
+    let api_listen = address(section, "api_listen", API_LISTEN);
     let server = ServerConfig {
         listen: address(section, "listen", LISTEN),
-        api_listen: address(section, "api_listen", API_LISTEN),
+        api_listen,
         data_dir: section.path("data_dir").unwrap_or_else(|| section.file.directory().join(DATA_DIR)),
         artifact_cache: section.or("artifact_cache", ARTIFACT_CACHE).0,
         trusted_proxies: networks(section),
@@ -70,6 +71,7 @@ pub(super) fn server(section: &mut Section<'_>) -> ServerConfig {
         queue_length: section.count("queue_length", QUEUE_LENGTH, COUNT_OR_NONE),
         account_id: told(section, "account_id", ACCOUNT_ID),
         region: told(section, "region", REGION),
+        build_sources: section.or("build_sources", api_listen.ip().is_loopback()),
     };
     check_listeners(&server, section);
     server

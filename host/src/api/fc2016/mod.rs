@@ -1,0 +1,82 @@
+//! The management API 2016-08-15, as npm `@alicloud/fc2` and PyPI `aliyun-fc2` call it.
+
+use serde_json::{Value, json};
+
+use super::{
+    call::{Answer, Call},
+    schema,
+};
+use crate::{catalog::ScopeId, host::FunctionHost, platform_error::PlatformError};
+
+mod account;
+mod aliases;
+mod domains;
+mod functions;
+mod services;
+mod settings;
+mod tags;
+mod triggers;
+mod versions;
+
+/// Answers one call.
+pub(super) async fn handle(host: &FunctionHost, call: Call) -> Result<Answer, PlatformError> {
+    let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+    let method = call.method.as_str();
+    match (method, path.as_slice()) {
+        ("POST", ["services"]) => services::create(host, &call).await,
+        ("GET", ["services"]) => services::list(host, &call).await,
+        ("GET", ["services", service]) => services::get(host, &Qualified::parse(service)).await,
+        ("PUT", ["services", service]) => services::update(host, &call, service).await,
+        ("DELETE", ["services", service]) => services::delete(host, &call, service).await,
+        (_, ["services", service, "functions", rest @ ..]) => {
+            functions::route(host, &call, &Qualified::parse(service), rest).await
+        }
+        (_, ["services", service, "versions", rest @ ..]) => versions::route(host, &call, &scope(service), rest).await,
+        (_, ["services", service, "aliases", rest @ ..]) => aliases::route(host, &call, &scope(service), rest).await,
+        (_, ["custom-domains", rest @ ..]) => domains::route(host, &call, rest).await,
+        (_, ["tag" | "tags"]) => tags::route(host, &call).await,
+        ("GET", ["provision-configs"]) => settings::list_provision(host, &call).await,
+        ("GET", ["on-demand-configs"]) => settings::list_on_demand(host, &call).await,
+        _ => account::route(host, &call, &path).await,
+    }
+}
+
+/// What no operation has.
+fn unsupported<T>(call: &Call) -> Result<T, PlatformError> {
+    let path = format!("/2016-08-15/{}", call.path.join("/"));
+    Err(PlatformError::path_not_supported(&call.method, &path))
+}
+
+/// `service.qualifier`.
+#[derive(Debug)]
+struct Qualified<'a> {
+    id: ScopeId,
+    qualifier: &'a str,
+}
+
+impl<'a> Qualified<'a> {
+    fn parse(text: &'a str) -> Self {
+        let (service, qualifier) = text.split_once('.').unwrap_or((text, ""));
+        Self { id: scope(service), qualifier }
+    }
+}
+
+fn scope(service: &str) -> ScopeId {
+    ScopeId::Service(service.to_owned())
+}
+
+/// The name of a resource as other services see it.
+fn arn(host: &FunctionHost, resource: &str) -> String {
+    let server = host.server();
+    format!("acs:fc:{}:{}:{resource}", server.region, server.account_id)
+}
+
+/// An empty text for what is not there.
+fn or_empty(value: Option<&Value>) -> Value {
+    value.cloned().unwrap_or_else(|| json!(""))
+}
+
+/// A name in a path or a body.
+fn check_name(label: &str, name: &str, longest: usize) -> Result<(), PlatformError> {
+    schema::name(label, name, longest)
+}
