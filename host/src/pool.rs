@@ -170,6 +170,11 @@ impl Pool {
         self.replenish();
     }
 
+    /// How many instances are kept ready.
+    pub(crate) fn floor(&self) -> usize {
+        self.0.state.lock().floor
+    }
+
     /// How many instances there may be from now on. Those above the number stay until they are idle for too long.
     pub(crate) fn set_most(&self, most: usize) {
         self.0.state.lock().most = most;

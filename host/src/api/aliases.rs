@@ -1,9 +1,9 @@
 //! Aliases, which both APIs have in the same form.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    call::{Answer, Call},
+    call::{Answer, Call, with_defaults},
     fields,
     schema::{self, invalid},
 };
@@ -23,10 +23,9 @@ pub(super) async fn route(
     call: &Call,
     id: &ScopeId,
     rest: &[&str],
-    show: fn(&str, &Document) -> Value,
 ) -> Result<Option<Answer>, PlatformError> {
     let answer = match (call.method.as_str(), rest) {
-        ("POST", []) => create(host, call, id, show).await?,
+        ("POST", []) => create(host, call, id).await?,
         ("GET", []) => {
             let aliases = host.scope(id).await?.aliases;
             call.page(aliases)?.answer("aliases", |name, alias: &Stored<Document>| show(name, &alias.value))
@@ -55,7 +54,6 @@ async fn create(
     host: &FunctionHost,
     call: &Call,
     id: &ScopeId,
-    show: fn(&str, &Document) -> Value,
 ) -> Result<Answer, PlatformError> {
     let mut attributes = call.attributes(fields::ALIAS)?;
     let name = schema::required(&attributes, "aliasName")?.to_owned();
@@ -67,4 +65,13 @@ async fn create(
     attributes.remove("aliasName");
     let alias = host.create_alias(id, &name, attributes).await?;
     Ok(Answer::of(&alias, show(&name, &alias.value)))
+}
+
+fn show(name: &str, alias: &Document) -> Value {
+    let defaults = json!({ "description": "", "additionalVersionWeight": {} });
+    let mut shown = with_defaults(defaults, &alias.attributes);
+    shown.insert("aliasName".into(), name.into());
+    shown.insert("createdTime".into(), alias.created.as_str().into());
+    shown.insert("lastModifiedTime".into(), alias.modified.as_str().into());
+    Value::Object(shown)
 }

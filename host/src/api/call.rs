@@ -26,6 +26,7 @@ pub(super) struct Call {
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    pub(super) request_id: String,
 }
 
 impl Call {

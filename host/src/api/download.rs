@@ -45,7 +45,8 @@ pub(super) fn link(
     // As the caller knows this host: it may be behind a proxy, or on another port than was configured.
     let authority = call.header("host").filter(|host| !host.is_empty()).map_or(own, str::to_owned);
     let signature = hex(&mac(&code.digest, expires).finalize().into_bytes());
-    let url = format!("http://{authority}{PREFIX}{}?Expires={expires}&Signature={signature}", code.digest);
+    let scheme = if call.header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let url = format!("{scheme}://{authority}{PREFIX}{}?Expires={expires}&Signature={signature}", code.digest);
     Ok((url, code.checksum.clone()))
 }
 

@@ -184,9 +184,8 @@ pub(super) const SERVICE: &[Field] = &[
     field("vendorConfig", Shape::Any),
 ];
 
-/// `code` of a function.
+/// `code` of a function, without the package itself.
 pub(super) const CODE: &[Field] = &[
-    field("zipFile", Shape::Text(usize::MAX)),
     field("ossBucketName", Shape::Text(63)),
     field("ossObjectName", Shape::Text(1024)),
     field("checksum", Shape::Text(64)),

@@ -8,7 +8,7 @@ use super::{
     schema::{self, invalid},
 };
 use crate::{
-    control::{Attributes, Draft, number, text},
+    control::{Attributes, CodeStore, Draft, number, text},
     host::FunctionHost,
     platform_error::PlatformError,
 };
@@ -25,6 +25,11 @@ const RUNTIMES: [&str; 37] = [
 /// What a 32-bit guest can address, in MB.
 const MEMORY: u64 = 4096;
 
+/// Bodies above so many bytes are read a few at a time.
+const LARGE: usize = 1 << 20;
+
+static LARGE_BODIES: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
 /// Names and values of the environment together, in bytes.
 const ENVIRONMENT: usize = 4096;
 
@@ -35,43 +40,43 @@ const RESERVED: [&str; 4] = ["accessKeyID", "accessKeySecret", "securityToken", 
 pub(super) async fn draft(
     host: &FunctionHost,
     call: &Call,
-    known: &[schema::Field],
+    known: &'static [schema::Field],
     is_new: bool,
-) -> Result<Draft, PlatformError> {
-    let body = call.object()?;
-    let mut attributes = schema::read(known, &body)?;
-    attributes.remove("functionName");
-    check(&attributes, is_new)?;
-    Ok(Draft { package: package(host, call, &body).await?, attributes })
+) -> Result<(String, Draft), PlatformError> {
+    // Base64 of a hundred megabytes stands in memory beside what it becomes: a few at a time.
+    let _permit = if call.body.len() > LARGE { LARGE_BODIES.acquire().await.ok() } else { None };
+    let (call, store) = (call.clone(), host.code().clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let body = call.object()?;
+        let mut attributes = schema::read(known, &body)?;
+        let name = text(&attributes, "functionName").to_owned();
+        attributes.remove("functionName");
+        check(&attributes, is_new)?;
+        Ok((name, Draft { package: package(&store, &call, &body)?, attributes }))
+    });
+    reading.await.map_err(|error| PlatformError::internal(error.to_string()))?
 }
 
 /// The code package that a body has, decoded and as the checksum says.
-async fn package(
-    host: &FunctionHost,
-    call: &Call,
-    body: &Map<String, Value>,
-) -> Result<Option<Vec<u8>>, PlatformError> {
+fn package(store: &CodeStore, call: &Call, body: &Map<String, Value>) -> Result<Option<Vec<u8>>, PlatformError> {
     let Some(code) = body.get("code").filter(|code| !code.is_null()) else { return Ok(None) };
     let Some(code) = code.as_object() else { return Err(invalid("Code", "an object", code)) };
+    let zip = code.get("zipFile").filter(|zip| !zip.is_null());
     let code = schema::read(fields::CODE, code)?;
     if !text(&code, "ossBucketName").is_empty() || !text(&code, "ossObjectName").is_empty() {
         return Err(PlatformError::invalid_argument(
             "Code.OssBucketName: wisp has no object storage to fetch code from; send the package in Code.ZipFile",
         ));
     }
-    let Some(Value::String(zip)) = code.get("zipFile").filter(|zip| zip.as_str() != Some("")).cloned() else {
+    let Some(zip) = zip else { return Ok(None) };
+    let Some(zip) = zip.as_str() else { return Err(invalid("Code.ZipFile", "a string", zip)) };
+    if zip.is_empty() {
         return Ok(None);
-    };
-    let expected = call.header("x-fc-code-checksum").map(str::to_owned);
-    let expected = expected.or_else(|| code.get("checksum").and_then(Value::as_str).map(str::to_owned));
-    let store = host.code().clone();
-    let decoding = tokio::task::spawn_blocking(move || {
-        let package = store.decode(&zip)?;
-        checksum::check(&package, expected.as_deref())
-            .map_err(|error| PlatformError::invalid_argument(error.to_string()))?;
-        Ok(package)
-    });
-    decoding.await.map_err(|error| PlatformError::internal(error.to_string()))?.map(Some)
+    }
+    let package = store.decode(zip)?;
+    let expected = call.header("x-fc-code-checksum").or_else(|| code.get("checksum").and_then(Value::as_str));
+    checksum::check(&package, expected).map_err(|error| PlatformError::invalid_argument(error.to_string()))?;
+    Ok(Some(package))
 }
 
 fn check(attributes: &Attributes, is_new: bool) -> Result<(), PlatformError> {

@@ -14,6 +14,7 @@ pub mod checksum;
 mod domains;
 mod download;
 mod fc2016;
+mod fc2023;
 mod fields;
 mod functions;
 mod inspect;
@@ -74,7 +75,7 @@ where
         }
         (_, [version @ ("2016-08-15" | "2023-03-30"), rest @ ..]) => {
             let (version, rest) = (*version, rest.iter().map(|segment| decoded(segment)).collect());
-            manage(host, version, rest, request).await
+            manage(host, version, rest, request, id).await
         }
         (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(host)),
         (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
@@ -99,6 +100,7 @@ async fn manage<B>(
     version: &str,
     path: Vec<String>,
     request: Request<B>,
+    id: RequestId,
 ) -> Result<Response<ResponseBody>, PlatformError>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
@@ -106,14 +108,20 @@ where
     let (head, body) = request.into_parts();
     let body = http_trigger::read_body(&head, body, MANAGEMENT_BODY).await?;
     let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let call = Call { method: head.method, path, query, headers: head.headers, body };
+    let request_id = id.as_str().to_owned();
+    let call = Call { method: head.method, path, query, headers: head.headers, body, request_id };
     // A task of its own: a change that has begun is made even if the caller goes away.
-    let (host, is_2016) = (host.clone(), version == "2016-08-15");
+    let (host, is_2016) = (host.clone(), version == fc2016::VERSION);
     let answering = tokio::spawn(async move {
-        if is_2016 { fc2016::handle(&host, call).await } else { Err(PlatformError::internal("not yet")) }
+        if is_2016 { fc2016::handle(&host, call).await } else { fc2023::handle(&host, call).await }
     });
     let answer = answering.await.map_err(|error| PlatformError::internal(error.to_string()))??;
     Ok(answer.response())
+}
+
+/// `services/x` of `acs:fc:<region>:<account>:services/x`.
+fn short_arn(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
 }
 
 fn decoded(text: &str) -> String {

@@ -47,6 +47,39 @@ const PROVISION: &[Field] = &[
     ),
 ];
 
+/// Scaling of API 2023-03-30, which goes by other names but is the same thing.
+const SCALING: &[Field] = &[
+    field("minInstances", TARGET),
+    field("enableOnDemandScaling", Shape::Boolean),
+    field("enableMixMode", Shape::Boolean),
+    field("requestDispatchPolicy", Shape::Text(64)),
+    field("residentPoolId", Shape::Text(128)),
+    field(
+        "scheduledPolicies",
+        Shape::Objects(&[
+            field("name", Shape::Text(128)),
+            field("startTime", Shape::Text(64)),
+            field("endTime", Shape::Text(64)),
+            field("target", TARGET),
+            field("scheduleExpression", Shape::Text(256)),
+            field("timeZone", Shape::Text(64)),
+        ]),
+    ),
+    field(
+        "horizontalScalingPolicies",
+        Shape::Objects(&[
+            field("name", Shape::Text(128)),
+            field("startTime", Shape::Text(64)),
+            field("endTime", Shape::Text(64)),
+            field("metricType", Shape::Text(64)),
+            field("metricTarget", Shape::Number),
+            field("minInstances", TARGET),
+            field("maxInstances", TARGET),
+            field("timeZone", Shape::Text(64)),
+        ]),
+    ),
+];
+
 /// The measures of target tracking. wisp goes by how many of the instances are busy, whatever the name of the measure.
 const METRICS: [&str; 4] =
     ["ProvisionedConcurrencyUtilization", "CPUUtilization", "GPUMemUtilization", "GPUSmUtilization"];
@@ -85,19 +118,32 @@ pub(super) fn provision(call: &Call) -> Result<Attributes, PlatformError> {
     let tracked = list(&attributes, "targetTrackingPolicies");
     check_list("ScheduledActions", scheduled)?;
     check_list("TargetTrackingPolicies", tracked)?;
-    for action in scheduled {
-        let expression = action.get("scheduleExpression").and_then(Value::as_str).unwrap_or_default();
-        if Schedule::parse(expression).is_err() {
-            return Err(PlatformError::invalid_argument(format!(
-                "The ScheduleExpression should be atTime or cron expression (example: ['at(2020-10-10T10:10:10Z)', \
-                 'cron(0 */30 * * * *)'], actual: '{expression}')"
-            )));
-        }
-    }
-    for policy in tracked {
-        check_policy(policy)?;
-    }
+    scheduled.iter().try_for_each(check_schedule)?;
+    tracked.iter().try_for_each(|policy| check_policy(policy, "minCapacity", "maxCapacity"))?;
     Ok(attributes)
+}
+
+/// A scaling config, checked.
+pub(super) fn scaling(call: &Call) -> Result<Attributes, PlatformError> {
+    let attributes = call.attributes(SCALING)?;
+    let scheduled = list(&attributes, "scheduledPolicies");
+    let tracked = list(&attributes, "horizontalScalingPolicies");
+    check_list("ScheduledPolicies", scheduled)?;
+    check_list("HorizontalScalingPolicies", tracked)?;
+    scheduled.iter().try_for_each(check_schedule)?;
+    tracked.iter().try_for_each(|policy| check_policy(policy, "minInstances", "maxInstances"))?;
+    Ok(attributes)
+}
+
+fn check_schedule(action: &Value) -> Result<(), PlatformError> {
+    let expression = action.get("scheduleExpression").and_then(Value::as_str).unwrap_or_default();
+    if Schedule::parse(expression).is_ok() {
+        return Ok(());
+    }
+    Err(PlatformError::invalid_argument(format!(
+        "The ScheduleExpression should be atTime or cron expression (example: ['at(2020-10-10T10:10:10Z)', 'cron(0 */30 * * \
+         * *)'], actual: '{expression}')"
+    )))
 }
 
 fn list<'a>(attributes: &'a Attributes, name: &str) -> &'a [Value] {
@@ -134,16 +180,16 @@ fn check_time(label: &str, text: &str) -> Result<(), PlatformError> {
     )))
 }
 
-fn check_policy(policy: &Value) -> Result<(), PlatformError> {
+fn check_policy(policy: &Value, least: &str, most: &str) -> Result<(), PlatformError> {
     let target = policy.get("metricTarget").cloned().unwrap_or(Value::Null);
     if !target.as_f64().is_some_and(|target| target > 0.0 && target <= 1.0) {
         return Err(invalid("TargetTrackingPolicies.MetricTarget", "more than 0, up to 1", &target));
     }
     let count = |name: &str| policy.get(name).and_then(Value::as_u64);
-    match (count("minCapacity"), count("maxCapacity")) {
+    match (count(least), count(most)) {
         (Some(least), Some(most)) if least <= most => Ok(()),
-        _ => Err(PlatformError::invalid_argument(
-            "TargetTrackingPolicies: MinCapacity and MaxCapacity are required, the first not above the second",
-        )),
+        _ => Err(PlatformError::invalid_argument(format!(
+            "{least} and {most} of a policy are required, the first not above the second"
+        ))),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -54,12 +55,11 @@ impl CodeStore {
         package::decode(base64, &self.limits).map_err(refused)
     }
 
-    /// Keeps a package and makes sure that there is a component of it. Nothing is kept of one that cannot be served.
+    /// Keeps a package and makes sure that there is a component of it.
     pub(crate) fn add(&self, package: &[u8], usage: Usage<'_>) -> Result<Code, Error> {
         let digest = hex(&Sha256::digest(package));
         let directory = self.directory.join(&digest);
-        let is_new = !directory.exists();
-        if is_new {
+        if !directory.exists() {
             self.unpack(package, &directory)?;
         }
         let code = Code {
@@ -68,12 +68,9 @@ impl CodeStore {
             size: package.len() as u64,
             digest,
         };
-        let served = self.serve(&code, usage);
-        if served.is_err() && is_new {
-            // What stays is removed at the next start.
-            let _ = fs::remove_dir_all(&directory);
-        }
-        served
+        // A package that cannot be served stays until garbage is collected: another request may have it as well, and
+        // serve it otherwise.
+        self.serve(&code, usage)
     }
 
     fn unpack(&self, package: &[u8], directory: &Path) -> Result<(), Error> {
@@ -154,8 +151,9 @@ impl CodeStore {
         self.directory.join(digest).join("package")
     }
 
-    /// Removes what no record names: packages whose request never came to its end, and those of deleted functions.
-    pub(crate) fn collect_garbage(&self, named: &HashSet<String>) -> io::Result<usize> {
+    /// Removes what no record names and is older than `age`: packages whose request never came to its end, and those of
+    /// deleted functions. What cannot be removed stays.
+    pub(crate) fn collect_garbage(&self, named: &HashSet<String>, age: Duration) -> io::Result<usize> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -164,9 +162,15 @@ impl CodeStore {
         let mut removed = 0;
         for entry in entries {
             let entry = entry?;
-            if !named.contains(&*entry.file_name().to_string_lossy()) {
-                fs::remove_dir_all(entry.path())?;
-                removed += 1;
+            let is_old = entry.metadata().and_then(|it| it.modified()).is_ok_and(|time| {
+                time.elapsed().unwrap_or_default() >= age
+            });
+            if !is_old || named.contains(&*entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            match fs::remove_dir_all(entry.path()) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go"),
             }
         }
         Ok(removed)

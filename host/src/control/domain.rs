@@ -102,7 +102,7 @@ impl Change<'_> {
     fn check_route(&self, route: &RouteConfig) -> Result<(), Error> {
         let catalog = self.host.catalog();
         let routes = match &*route.service {
-            "" => catalog.of_any_scope(&route.function).map_err(|error| Error::invalid(error.to_string()))?.1,
+            "" => catalog.of_any_scope(&route.function).map_err(|error| Error::not_found("FunctionNotFound", error.to_string()))?.1,
             service => {
                 let id = ScopeId::Service(service.to_owned());
                 let scope = catalog.scope(&id).ok_or_else(|| Error::scope_not_found(&id))?;
@@ -110,7 +110,10 @@ impl Change<'_> {
             }
         };
         if routes.choice(&route.qualifier).is_none() {
-            return Err(Error::invalid(format!("function '{}' has no qualifier '{}'", route.function, route.qualifier)));
+            let is_version = route.qualifier.bytes().all(|byte| byte.is_ascii_digit());
+            let code = if is_version { "VersionNotFound" } else { "AliasNotFound" };
+            let message = format!("function '{}' has no qualifier '{}'", route.function, route.qualifier);
+            return Err(Error::not_found(code, message));
         }
         if routes.trigger.is_none() {
             return Err(Error::invalid(format!(

@@ -74,10 +74,6 @@ impl Error {
         };
         Self::not_found("FunctionNotFound", message)
     }
-
-    pub(crate) fn concurrent(what: &str) -> Self {
-        Self::conflict("ConcurrentUpdateError", format!("{what} was changed by another request at the same time; try again"))
-    }
 }
 
 impl From<StoreError> for Error {

@@ -6,6 +6,7 @@ use super::{
     check_etag,
     code::Usage,
     configuration::Source,
+    declared,
     error::Error,
     record::{Attributes, Code, FunctionRecord, Stored, json, merged, new_id, now, text},
     scope::{ScopeState, scope_key},
@@ -30,6 +31,29 @@ pub(crate) struct Draft {
 const CONTAINER: &str = "custom-container";
 
 impl FunctionHost {
+    /// The heads of all functions, with their scopes.
+    pub(crate) async fn all_functions(&self) -> Result<Vec<(ScopeId, String, FunctionRecord)>, Error> {
+        let stored = self.opened()?.read(|storage| {
+            let records = storage.list(Kind::Function, None)?;
+            let all = records.iter().filter_map(|record| {
+                let id = ScopeId::of_stored(&record.key.scope)?;
+                let stored = Stored::<FunctionRecord>::parse(record);
+                Some(stored.map(|stored| (id, record.key.name.clone(), stored.value)))
+            });
+            all.collect::<Result<Vec<_>, _>>()
+        });
+        let mut functions = stored.await?;
+        let tables = self.tables().lock().await;
+        functions.retain(|(id, name, _)| !tables.declares(id, name));
+        for service in tables.declared.keys() {
+            let id = ScopeId::Service(service.clone());
+            let state = declared::overlaid(None, &id, &tables);
+            let own = state.into_iter().flat_map(|state| state.functions);
+            functions.extend(own.map(|(name, function)| (id.clone(), name, function.value)));
+        }
+        Ok(functions)
+    }
+
     /// Makes a function. One of FC 3.0 is its own scope.
     pub(crate) async fn create_function(
         &self,

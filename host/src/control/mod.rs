@@ -5,7 +5,7 @@
 //! made at a time; what takes long, which is building and compiling, comes before its turn. Whoever is told that a change
 //! was made finds it made after a crash.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::sync::MutexGuard;
 
@@ -53,10 +53,11 @@ impl FunctionHost {
     pub async fn open_catalog(&self) -> anyhow::Result<()> {
         let directory = self.server().data_dir.clone();
         let storage = tokio::task::spawn_blocking(move || SqliteStorage::open(&directory)).await??;
+        // From here on whoever wants to change something waits for the end of this.
+        let mut tables = self.tables().lock().await;
         self.set_store(Store::new(storage));
         let scopes = self.stored_scopes().await?;
-        self.collect_garbage(&scopes).await?;
-        let mut tables = self.tables().lock().await;
+        self.collect_garbage(&scopes, Duration::ZERO).await?;
         let loaded = assemble::preload(self, &scopes, &mut tables).await;
         for state in scopes {
             let scope = Assembly { host: self, state: &state, previous: None }.scope(&mut tables).await;
@@ -82,14 +83,21 @@ impl FunctionHost {
         Ok(scopes.await?)
     }
 
-    async fn collect_garbage(&self, scopes: &[ScopeState]) -> anyhow::Result<()> {
+    /// Removes code packages that nobody has had for `age`.
+    pub(crate) async fn collect_old_packages(&self, age: Duration) -> anyhow::Result<()> {
+        let _turn = self.tables().lock().await;
+        let scopes = self.stored_scopes().await?;
+        self.collect_garbage(&scopes, age).await
+    }
+
+    async fn collect_garbage(&self, scopes: &[ScopeState], age: Duration) -> anyhow::Result<()> {
         let heads = scopes.iter().flat_map(|scope| scope.functions.values().map(|function| &function.value));
         let versions = scopes.iter().flat_map(|scope| scope.versions.values());
         let copies = versions.flat_map(|version| version.value.functions.values());
         let named: HashSet<String> =
             heads.chain(copies).filter_map(|function| Some(function.code.as_ref()?.digest.clone())).collect();
         let code = self.code().clone();
-        let removed = tokio::task::spawn_blocking(move || code.collect_garbage(&named)).await??;
+        let removed = tokio::task::spawn_blocking(move || code.collect_garbage(&named, age)).await??;
         if removed > 0 {
             tracing::info!("removed {removed} code packages that no function has");
         }

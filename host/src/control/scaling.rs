@@ -96,9 +96,10 @@ fn revisions(host: &FunctionHost, setting: &Setting) -> Vec<Arc<Revision>> {
     choice.map(|choice| choice.members().cloned().collect()).unwrap_or_default()
 }
 
-/// Instances of a qualifier that are alive now.
+/// Instances of a qualifier that are kept now; those that requests brought are not counted.
 pub(crate) fn current(host: &FunctionHost, setting: &Setting) -> usize {
-    revisions(host, setting).iter().map(|revision| revision.pool.instances().0).sum()
+    let kept = revisions(host, setting).into_iter().next();
+    kept.map_or(0, |revision| revision.pool.instances().0.min(revision.pool.floor()))
 }
 
 /// The target of the scheduled action that began last and has not ended.

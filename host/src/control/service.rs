@@ -113,7 +113,6 @@ pub(super) fn delete_scope(state: &ScopeState) -> Vec<Write> {
         Kind::Concurrency,
         Kind::Scaling,
         Kind::VpcBinding,
-        Kind::AsyncInvocation,
     ];
     let mut writes: Vec<_> = kinds.into_iter().map(|kind| Write::DeleteAll(kind, scope.clone())).collect();
     writes.push(Write::Delete(scope_key(&state.id)));

@@ -83,6 +83,9 @@ impl FunctionHost {
 }
 
 fn check(tags: &Attributes) -> Result<(), Error> {
+    if tags.is_empty() {
+        return Err(Error::invalid("Tags is required"));
+    }
     for (name, value) in tags {
         let Some(value) = value.as_str() else {
             return Err(Error::invalid(format!("Tags: the value of '{name}' is no text")));

@@ -41,8 +41,6 @@ pub enum Kind {
     Scaling,
     /// A virtual private cloud that a function is bound to.
     VpcBinding,
-    /// An asynchronous invocation with its state.
-    AsyncInvocation,
 }
 
 impl Kind {
@@ -62,7 +60,6 @@ impl Kind {
             Self::Concurrency => "concurrency",
             Self::Scaling => "scaling",
             Self::VpcBinding => "vpc-binding",
-            Self::AsyncInvocation => "async-invocation",
         }
     }
 }

@@ -34,6 +34,6 @@ pub(super) async fn route(host: &FunctionHost, call: &Call, path: &[&str]) -> Re
     Ok(Answer::ok(body))
 }
 
-fn no_layer(layer: &str) -> PlatformError {
+pub(in crate::api) fn no_layer(layer: &str) -> PlatformError {
     PlatformError::not_found("LayerNotFound", format!("layer '{layer}' does not exist"))
 }

@@ -6,7 +6,7 @@ use super::{Qualified, check_name, settings, triggers, unsupported};
 use crate::{
     api::{
         call::{Answer, Call, with_defaults},
-        download, fields, functions, instances, schema,
+        download, fields, functions, instances,
     },
     control::{FunctionRecord, Stored},
     host::FunctionHost,
@@ -43,9 +43,8 @@ pub(super) async fn route(
 }
 
 async fn create(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>) -> Result<Answer, PlatformError> {
-    let name = schema::required(&call.attributes(fields::FUNCTION_2016)?, "functionName")?.to_owned();
+    let (name, draft) = functions::draft(host, call, fields::FUNCTION_2016, true).await?;
     check_name("FunctionName", &name, NAME)?;
-    let draft = functions::draft(host, call, fields::FUNCTION_2016, true).await?;
     let stored = host.create_function(&wanted.id, &name, draft).await?;
     Ok(Answer::of(&stored, show(&name, &stored.value)))
 }
@@ -71,7 +70,7 @@ async fn update(
     wanted: &Qualified<'_>,
     name: &str,
 ) -> Result<Answer, PlatformError> {
-    let draft = functions::draft(host, call, fields::FUNCTION_2016, false).await?;
+    let (_, draft) = functions::draft(host, call, fields::FUNCTION_2016, false).await?;
     let stored = host.update_function(&wanted.id, name, draft, call.if_match()).await?;
     Ok(Answer::of(&stored, show(name, &stored.value)))
 }

@@ -1,22 +1,22 @@
 //! The management API 2016-08-15, as npm `@alicloud/fc2` and PyPI `aliyun-fc2` call it.
 
-use serde_json::{Value, json};
-
 use super::{
+    aliases,
     call::{Answer, Call},
-    schema,
+    domains, schema, versions,
 };
 use crate::{catalog::ScopeId, host::FunctionHost, platform_error::PlatformError};
 
+pub(super) use self::account::no_layer;
+
 mod account;
-mod aliases;
-mod domains;
 mod functions;
 mod services;
 mod settings;
 mod tags;
 mod triggers;
-mod versions;
+
+pub(super) const VERSION: &str = "2016-08-15";
 
 /// Answers one call.
 pub(super) async fn handle(host: &FunctionHost, call: Call) -> Result<Answer, PlatformError> {
@@ -31,9 +31,13 @@ pub(super) async fn handle(host: &FunctionHost, call: Call) -> Result<Answer, Pl
         (_, ["services", service, "functions", rest @ ..]) => {
             functions::route(host, &call, &Qualified::parse(service), rest).await
         }
-        (_, ["services", service, "versions", rest @ ..]) => versions::route(host, &call, &scope(service), rest).await,
-        (_, ["services", service, "aliases", rest @ ..]) => aliases::route(host, &call, &scope(service), rest).await,
-        (_, ["custom-domains", rest @ ..]) => domains::route(host, &call, rest).await,
+        (_, ["services", service, "versions", rest @ ..]) => {
+            known(&call, versions::route(host, &call, &scope(service), rest).await?)
+        }
+        (_, ["services", service, "aliases", rest @ ..]) => {
+            known(&call, aliases::route(host, &call, &scope(service), rest).await?)
+        }
+        (_, ["custom-domains", rest @ ..]) => known(&call, domains::route(host, &call, VERSION, rest).await?),
         (_, ["tag" | "tags"]) => tags::route(host, &call).await,
         ("GET", ["provision-configs"]) => settings::list_provision(host, &call).await,
         ("GET", ["on-demand-configs"]) => settings::list_on_demand(host, &call).await,
@@ -41,9 +45,14 @@ pub(super) async fn handle(host: &FunctionHost, call: Call) -> Result<Answer, Pl
     }
 }
 
+/// The answer, if there is such an operation.
+fn known(call: &Call, answer: Option<Answer>) -> Result<Answer, PlatformError> {
+    answer.map_or_else(|| unsupported(call), Ok)
+}
+
 /// What no operation has.
 fn unsupported<T>(call: &Call) -> Result<T, PlatformError> {
-    let path = format!("/2016-08-15/{}", call.path.join("/"));
+    let path = format!("/{VERSION}/{}", call.path.join("/"));
     Err(PlatformError::path_not_supported(&call.method, &path))
 }
 
@@ -69,11 +78,6 @@ fn scope(service: &str) -> ScopeId {
 fn arn(host: &FunctionHost, resource: &str) -> String {
     let server = host.server();
     format!("acs:fc:{}:{}:{resource}", server.region, server.account_id)
-}
-
-/// An empty text for what is not there.
-fn or_empty(value: Option<&Value>) -> Value {
-    value.cloned().unwrap_or_else(|| json!(""))
 }
 
 /// A name in a path or a body.

@@ -7,6 +7,7 @@ use crate::{
     api::{
         call::{Answer, Call},
         schema::{self, Field, Shape, field},
+        short_arn,
     },
     control::{Document, Stored},
     host::FunctionHost,
@@ -25,7 +26,7 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
         ("POST", Some("tag")) => {
             let body = call.attributes(FIELDS)?;
             let tags = body.get("tags").and_then(Value::as_object).cloned().unwrap_or_default();
-            host.tag(short(schema::required(&body, "resourceArn")?), tags).await?;
+            host.tag(short_arn(schema::required(&body, "resourceArn")?), tags).await?;
             Ok(Answer::ok(json!({})))
         }
         ("DELETE", Some("tag")) => {
@@ -33,14 +34,14 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
             let names = body.get("tagKeys").and_then(Value::as_array).into_iter().flatten();
             let names: Vec<_> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
             let all = body.get("all").and_then(Value::as_bool).unwrap_or(false);
-            host.untag(short(schema::required(&body, "resourceArn")?), &names, all).await?;
+            host.untag(short_arn(schema::required(&body, "resourceArn")?), &names, all).await?;
             Ok(Answer::ok(json!({})))
         }
         ("GET", Some("tag")) => {
             let Some(resource) = call.parameter("resourceArn") else {
                 return Err(PlatformError::invalid_argument("ResourceArn is required"));
             };
-            let resource = short(resource);
+            let resource = short_arn(resource);
             let tags = host.tags(resource).await?;
             Ok(Answer::ok(json!({ "resourceArn": arn(host, resource), "tags": tags })))
         }
@@ -53,9 +54,4 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
         }
         _ => unsupported(call),
     }
-}
-
-/// `services/x` of `acs:fc:<region>:<account>:services/x`.
-pub(in crate::api) fn short(arn: &str) -> &str {
-    arn.rsplit(':').next().unwrap_or(arn)
 }

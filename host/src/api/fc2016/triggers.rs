@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{arn, unsupported};
+use super::{arn, known};
 use crate::{
     api::{
         call::{Answer, Call, with_defaults},
@@ -21,10 +21,7 @@ pub(super) async fn route(
     function: &str,
     rest: &[&str],
 ) -> Result<Answer, PlatformError> {
-    match triggers::route(host, call, id, function, rest, show).await? {
-        Some(answer) => Ok(answer),
-        None => unsupported(call),
-    }
+    known(call, triggers::route(host, call, id, function, rest, show).await?)
 }
 
 fn show(host: &FunctionHost, id: &ScopeId, function: &str, name: &str, trigger: &Document) -> Value {
