@@ -20,3 +20,5 @@ mod pool;
 pub mod server;
 pub mod telemetry;
 pub mod trigger;
+
+pub use api::signature;

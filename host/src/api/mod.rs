@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 mod inspect;
 mod invocations;
 mod logs;
+pub mod signature;
 
 use crate::{
     host::FunctionHost,
