@@ -21,4 +21,4 @@ pub mod server;
 pub mod telemetry;
 pub mod trigger;
 
-pub use api::signature;
+pub use api::{checksum, signature};

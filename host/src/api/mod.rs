@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
+pub mod checksum;
 mod inspect;
 mod invocations;
 mod logs;
