@@ -23,6 +23,7 @@ mod invocations;
 mod logs;
 mod schema;
 mod settings;
+pub mod signature;
 mod trigger_config;
 mod triggers;
 mod versions;
