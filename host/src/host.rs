@@ -1,6 +1,7 @@
 //! A running host: the catalog in force, and what it takes to put another in its place.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -15,13 +16,15 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     admission::Admission,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
-    catalog::{Catalog, LATEST, Revision, Target},
+    catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
     config::{Config, FunctionConfig, Limits, ServerConfig},
+    control::{CodeStore, Tables},
     engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
+    store::Store,
     telemetry::{Counters, FunctionLog, LogFeed, LogFollower},
 };
 
@@ -77,9 +80,32 @@ pub enum Progress<'a> {
     },
 }
 
+/// Where a revision comes from.
+pub(crate) struct Origin {
+    pub(crate) qualifier: Arc<str>,
+    pub(crate) version: Arc<str>,
+    pub(crate) source_digest: [u8; 32],
+    pub(crate) code_checksum: Arc<str>,
+}
+
+impl Origin {
+    fn declared(source_digest: [u8; 32]) -> Self {
+        Self { qualifier: LATEST.into(), version: LATEST.into(), source_digest, code_checksum: "".into() }
+    }
+}
+
 /// Functions, their instances, and the way in. A cheap handle.
 #[derive(Clone)]
 pub struct FunctionHost(Arc<Shared>);
+
+/// A host that may be gone.
+pub(crate) struct WeakHost(Weak<Shared>);
+
+impl WeakHost {
+    pub(crate) fn upgrade(&self) -> Option<FunctionHost> {
+        self.0.upgrade().map(FunctionHost)
+    }
+}
 
 struct Shared {
     server: ServerConfig,
@@ -89,10 +115,15 @@ struct Shared {
     scratch: Arc<ScratchRoot>,
     catalog: ArcSwap<Catalog>,
     feed: LogFeed,
+    /// The log and the counters of every function, by service and name.
+    telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
-    /// One deploy at a time.
-    deploying: tokio::sync::Mutex<()>,
+    /// What is in force. One deploy or change at a time.
+    tables: tokio::sync::Mutex<Tables>,
+    /// Once the catalog is open: see [`FunctionHost::open_catalog`].
+    store: OnceLock<Store>,
+    code: CodeStore,
 }
 
 impl FunctionHost {
@@ -111,12 +142,20 @@ impl FunctionHost {
             scratch,
             catalog: ArcSwap::default(),
             feed: LogFeed::new(),
+            telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
-            deploying: tokio::sync::Mutex::default(),
+            tables: tokio::sync::Mutex::default(),
+            store: OnceLock::new(),
+            code: CodeStore::new(&server.data_dir, server.build_sources),
             server,
         });
         tokio::spawn(expire(Arc::downgrade(&shared)));
         Ok(Self(shared))
+    }
+
+    /// A handle that does not keep the host alive.
+    pub(crate) fn downgrade(&self) -> WeakHost {
+        WeakHost(Arc::downgrade(&self.0))
     }
 
     /// The settings of the host as a whole.
@@ -169,7 +208,7 @@ impl FunctionHost {
         config: &Config,
         progress: impl Fn(Progress<'_>) + Send + Sync + 'static,
     ) -> Result<(), Vec<DeployError>> {
-        let _one_at_a_time = self.0.deploying.lock().await;
+        let mut tables = self.0.tables.lock().await;
         let progress = Arc::new(progress);
         let (mut revisions, mut errors) = (Vec::new(), Vec::new());
         for function in &config.functions {
@@ -189,18 +228,47 @@ impl FunctionHost {
         if !errors.is_empty() {
             return Err(errors);
         }
-        self.swap(Catalog::new(config, revisions));
+        tables.declared = declared(revisions);
+        tables.declared_domains = config.domains.clone();
+        self.put_in_force(&tables);
         Ok(())
+    }
+
+    /// Makes a table of all there is, and resolves by it from now on.
+    pub(crate) fn put_in_force(&self, tables: &Tables) {
+        let catalog = tables.catalog();
+        let functions: HashSet<_> =
+            catalog.functions().into_iter().map(|(service, name, _)| (Arc::from(service), Arc::from(name))).collect();
+        self.0.telemetry.lock().retain(|key, _| functions.contains(key));
+        self.swap(catalog);
+    }
+
+    pub(crate) fn tables(&self) -> &tokio::sync::Mutex<Tables> {
+        &self.0.tables
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.0.store.get()
+    }
+
+    pub(crate) fn set_store(&self, store: Store) {
+        // Set once, by whoever opens the catalog.
+        let _ = self.0.store.set(store);
+    }
+
+    pub(crate) fn code(&self) -> &CodeStore {
+        &self.0.code
     }
 
     fn swap(&self, next: Catalog) {
         let next = Arc::new(next);
         let previous = self.0.catalog.swap(next.clone());
+        let kept: HashSet<_> = next.revisions().iter().map(Arc::as_ptr).collect();
         for revision in next.revisions() {
             revision.pool.replenish();
         }
         for revision in previous.revisions() {
-            if !next.revisions().iter().any(|kept| Arc::ptr_eq(kept, revision)) {
+            if !kept.contains(&Arc::as_ptr(revision)) {
                 revision.pool.retire();
             }
         }
@@ -223,44 +291,68 @@ impl FunctionHost {
         });
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
         fits(&function, &ready)?;
-        let policy = self.policy(function.clone())?;
-        try_out(&ready, &policy).await.map_err(DeployReason::Trial)?;
-        Ok(Arc::new(self.assemble(function, Arc::new(ready), policy, source_digest, began.elapsed())))
+        self.try_out(&function, &ready).await?;
+        Ok(Arc::new(self.assemble(function, Arc::new(ready), Origin::declared(source_digest), began.elapsed())?))
     }
 
     fn unchanged(&self, function: &FunctionConfig, source_digest: &[u8; 32]) -> Option<Arc<Revision>> {
         let catalog = self.0.catalog.load();
-        let revisions = catalog.revisions();
-        let same = revisions
-            .into_iter()
-            .find(|revision| *revision.function == *function && revision.source_digest == *source_digest);
+        let same = catalog.revisions().iter().find(|revision| {
+            *revision.qualifier == *LATEST
+                && *revision.function == *function
+                && revision.source_digest == *source_digest
+        });
         same.cloned()
     }
 
-    fn assemble(
+    /// Starts one instance and lets it go.
+    pub(crate) async fn try_out(&self, function: &Arc<FunctionConfig>, ready: &Ready) -> Result<(), DeployReason> {
+        let policy = self.policy(function.clone(), &Origin::declared([0; 32]))?;
+        try_out(ready, &policy).await.map_err(DeployReason::Trial)
+    }
+
+    /// A revision with a pool of its own; log and counters are those that the function has already.
+    pub(crate) fn assemble(
         &self,
         function: Arc<FunctionConfig>,
         ready: Arc<Ready>,
-        policy: Policy,
-        source_digest: [u8; 32],
+        origin: Origin,
         load_time: Duration,
-    ) -> Revision {
-        let previous = self.0.catalog.load().find(&function.service, &function.name);
-        // Its log and counters outlive a revision: they are the function's.
-        let log = previous.as_ref().map_or_else(
-            || FunctionLog::new(function.service.clone(), function.name.clone(), self.0.feed.clone()),
-            |previous| previous.log.clone(),
-        );
-        let counters = previous.map_or_else(|| Arc::new(Counters::default()), |previous| previous.counters.clone());
+    ) -> Result<Revision, DeployReason> {
+        let policy = self.policy(function.clone(), &origin)?;
+        let (log, counters) = self.telemetry(&function);
         let pool = Pool::new(ready.clone(), policy, log.clone(), self.queueing());
-        Revision { function, ready, pool, log, counters, source_digest, created: SystemTime::now(), load_time }
+        Ok(Revision {
+            function,
+            ready,
+            pool,
+            log,
+            counters,
+            qualifier: origin.qualifier,
+            version: origin.version,
+            source_digest: origin.source_digest,
+            code_checksum: origin.code_checksum,
+            created: SystemTime::now(),
+            load_time,
+        })
     }
 
-    fn policy(&self, function: Arc<FunctionConfig>) -> Result<Policy, DeployReason> {
+    /// They outlive a revision: they are the function's.
+    fn telemetry(&self, function: &FunctionConfig) -> (FunctionLog, Arc<Counters>) {
+        let key = (function.service.clone(), function.name.clone());
+        let mut all = self.0.telemetry.lock();
+        let (log, counters) = all.entry(key).or_insert_with(|| {
+            let log = FunctionLog::new(function.service.clone(), function.name.clone(), self.0.feed.clone());
+            (log, Arc::default())
+        });
+        (log.clone(), counters.clone())
+    }
+
+    fn policy(&self, function: Arc<FunctionConfig>, origin: &Origin) -> Result<Policy, DeployReason> {
         let outbound = OutboundPolicy::parse(&function.allowed_outbound)
             .map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
         Ok(Policy {
-            identity: Arc::new(Identity::new(&self.0.server, function, LATEST)),
+            identity: Arc::new(Identity::new(&self.0.server, function, &origin.qualifier, &origin.version)),
             outbound: Arc::new(outbound),
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
@@ -293,7 +385,17 @@ impl FunctionHost {
         invocation: Invocation,
         event: Bytes,
     ) -> Result<(Bytes, Report), InvokeError> {
-        let revision = self.catalog().resolve(&target)?.clone();
+        let revision = self.catalog().resolve(&target)?.revision.clone();
+        self.invoke_revision(revision, invocation, event).await
+    }
+
+    /// Hands an event to a revision.
+    pub(crate) async fn invoke_revision(
+        &self,
+        revision: Arc<Revision>,
+        invocation: Invocation,
+        event: Bytes,
+    ) -> Result<(Bytes, Report), InvokeError> {
         if !revision.ready.handles_events() {
             return Err(InvokeError::Unsupported(format!(
                 "function '{}' exports no event handler: call it through its HTTP trigger",
@@ -311,6 +413,19 @@ impl FunctionHost {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// The table of the configuration's functions.
+fn declared(revisions: Vec<Arc<Revision>>) -> HashMap<String, HashMap<Arc<str>, FunctionRoutes>> {
+    let mut declared: HashMap<String, HashMap<Arc<str>, FunctionRoutes>> = HashMap::new();
+    for revision in revisions {
+        let function = revision.function.clone();
+        let trigger = function.http.clone().map(|config| TriggerEntry { qualifier: None, config });
+        let latest = Some(Choice::only(Ok(revision)));
+        let routes = FunctionRoutes { latest, trigger, ..FunctionRoutes::default() };
+        declared.entry(function.service.to_string()).or_default().insert(function.name.clone(), routes);
+    }
+    declared
 }
 
 /// What the configuration asks for and the component cannot do.
@@ -348,8 +463,7 @@ impl Shared {
     /// Ends the instance that is idle longest, of whatever function.
     fn evict_oldest(&self) -> bool {
         let catalog = self.catalog.load();
-        let pools = catalog.revisions();
-        let oldest = pools.iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+        let oldest = catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
         oldest.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
     }
 }

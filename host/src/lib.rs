@@ -10,6 +10,7 @@ pub mod capability;
 pub mod catalog;
 pub mod component;
 pub mod config;
+mod control;
 pub mod engine;
 pub mod host;
 pub mod instance;
@@ -18,5 +19,8 @@ mod limits;
 mod platform_error;
 mod pool;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod trigger;
+
+pub use api::{checksum, signature};

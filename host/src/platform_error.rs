@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     catalog::ResolveError,
+    control::{self, ErrorKind},
     invoke::{InvokeError, RequestId},
 };
 
@@ -50,6 +51,23 @@ impl PlatformError {
         Self::new(StatusCode::BAD_REQUEST, "PathNotSupported", message)
     }
 
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
+    }
+
+    pub(crate) fn access_denied(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "AccessDenied", message)
+    }
+
+    pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// The same error of a field that is inside another.
+    pub(crate) fn inside(self, outer: &str) -> Self {
+        Self { message: format!("{outer}.{}", self.message), ..self }
+    }
+
     pub(crate) fn domain_not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "DomainNameNotFound", message)
     }
@@ -84,9 +102,25 @@ impl PlatformError {
     }
 }
 
+impl From<control::Error> for PlatformError {
+    fn from(error: control::Error) -> Self {
+        let status = match error.kind {
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.code, error.message)
+    }
+}
+
 impl From<ResolveError> for PlatformError {
     fn from(error: ResolveError) -> Self {
         let code = match &error {
+            ResolveError::Unavailable { .. } => return Self::internal(error.to_string()),
+            ResolveError::Disabled { .. } => return Self::access_denied(error.to_string()),
             ResolveError::ServiceNotFound(_) => "ServiceNotFound",
             ResolveError::FunctionNotFoundInService { .. } | ResolveError::FunctionNotFound(_) => "FunctionNotFound",
             ResolveError::VersionNotFound { .. } => "VersionNotFound",

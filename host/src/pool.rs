@@ -68,6 +68,11 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Instances kept ready, and instances at most: what is provisioned at run time changes them.
+    floor: usize,
+    most: usize,
+    /// The names of those that have started.
+    ids: Vec<Arc<str>>,
     /// Used last, taken first: the rest gets old and expires.
     idle: Vec<Idle>,
     concurrent: Vec<Slots>,
@@ -101,6 +106,8 @@ enum Grant {
 /// One of the `max_instances` places of a pool.
 struct Place {
     pool: Weak<Shared>,
+    /// The name of the instance in it, once it has started.
+    instance: Option<Arc<str>>,
 }
 
 /// An instance and the room it takes. The instance goes first.
@@ -136,7 +143,10 @@ pub(crate) enum Acquired {
 
 impl Pool {
     pub(crate) fn new(ready: Arc<Ready>, policy: Policy, log: FunctionLog, queueing: Queueing) -> Self {
-        let shared = Shared { ready, policy, log, queueing, state: Mutex::default(), cold_starts: AtomicU64::new(0) };
+        let function = &policy.identity.function;
+        let state =
+            State { floor: function.min_instances, most: function.max_instances.get(), ..State::default() };
+        let shared = Shared { ready, policy, log, queueing, state: Mutex::new(state), cold_starts: AtomicU64::new(0) };
         Self(Arc::new(shared))
     }
 
@@ -152,6 +162,31 @@ impl Pool {
     pub(crate) fn instances(&self) -> (usize, usize) {
         let state = self.0.state.lock();
         (state.live, state.idle.len() + state.concurrent.iter().filter(|slots| slots.in_use == 0).count())
+    }
+
+    /// How many instances are kept ready from now on. Those above the number stay until they are idle for too long.
+    pub(crate) fn set_floor(&self, floor: usize) {
+        self.0.state.lock().floor = floor.max(self.function().min_instances);
+        self.replenish();
+    }
+
+    /// How many instances are kept ready.
+    pub(crate) fn floor(&self) -> usize {
+        self.0.state.lock().floor
+    }
+
+    /// How many instances there may be from now on. Those above the number stay until they are idle for too long.
+    pub(crate) fn set_most(&self, most: usize) {
+        self.0.state.lock().most = most;
+    }
+
+    fn most(&self) -> usize {
+        self.0.state.lock().most
+    }
+
+    /// The names of the instances alive.
+    pub(crate) fn instance_ids(&self) -> Vec<Arc<str>> {
+        self.0.state.lock().ids.clone()
     }
 
     /// How many instances were started since the pool was made.
@@ -172,7 +207,7 @@ impl Pool {
                 let deadline = Instant::now() + self.0.queueing.timeout;
                 match timeout_at(deadline.into(), receiver).await {
                     Ok(Ok(grant)) => self.redeem(grant, deadline).await,
-                    Ok(Err(_)) | Err(_) => Err(self.exhausted(&self.none_came_free())),
+                    Ok(Err(_)) | Err(_) => Err(self.exhausted(self.most(), &self.none_came_free())),
                 }
             }
         }
@@ -192,9 +227,8 @@ impl Pool {
             state.waiters.retain(|waiter| !waiter.is_closed());
         }
         if state.waiters.len() >= self.0.queueing.length {
-            return Err(
-                self.exhausted(&format!("{} invocations wait already (`server.queue_length`)", state.waiters.len()))
-            );
+            let reason = format!("{} invocations wait already (`server.queue_length`)", state.waiters.len());
+            return Err(self.exhausted(state.most, &reason));
         }
         let (sender, receiver) = oneshot::channel();
         state.waiters.push_back(sender);
@@ -210,9 +244,9 @@ impl Pool {
         }
         // An instance in its pre-freeze hook is back sooner than another has started.
         let is_promised = state.waiters.len() < state.freezing;
-        if !is_promised && state.live < self.function().max_instances.get() {
+        if !is_promised && state.live < state.most {
             state.live += 1;
-            return Some(Grant::Place(Place { pool: Arc::downgrade(&self.0) }));
+            return Some(Grant::Place(Place { pool: Arc::downgrade(&self.0), instance: None }));
         }
         None
     }
@@ -244,16 +278,18 @@ impl Pool {
         }
     }
 
-    async fn cold_start(&self, place: Place, deadline: Instant) -> Result<Acquired, AcquireError> {
+    async fn cold_start(&self, mut place: Place, deadline: Instant) -> Result<Acquired, AcquireError> {
         let permit = self.admit(deadline).await?;
         let start_by = Instant::now() + START_TIMEOUT;
         self.0.cold_starts.fetch_add(1, Relaxed);
         if self.0.ready.kind == Kind::WasiHttp03 {
             let instance = ConcurrentInstance::start(&self.0.ready, &self.0.policy, start_by).await;
             let instance = instance.map_err(AcquireError::Start)?;
+            place.name(instance.id());
             return Ok(Acquired::Slot(self.open(PooledConcurrent { instance, _place: place, _permit: permit })));
         }
         let instance = Instance::start(&self.0.ready, &self.0.policy, start_by).await.map_err(AcquireError::Start)?;
+        place.name(instance.id());
         Ok(Acquired::Exclusive(Exclusive {
             pool: self.clone(),
             pooled: Some(Box::new(Pooled { instance, _place: place, _permit: permit })),
@@ -302,11 +338,11 @@ impl Pool {
         }
     }
 
-    fn exhausted(&self, reason: &str) -> AcquireError {
+    fn exhausted(&self, most: usize, reason: &str) -> AcquireError {
         let function = self.function();
         AcquireError::Exhausted(format!(
-            "function '{}' of service '{}' is at its limit: all {} instances are busy (`max_instances`), and {reason}",
-            function.name, function.service, function.max_instances,
+            "function '{}' of service '{}' is at its limit: all {most} instances are busy (`max_instances`), and {reason}",
+            function.name, function.service,
         ))
     }
 
@@ -433,9 +469,8 @@ impl Pool {
 
     /// Ends the instances that have been idle for too long, down to the floor.
     pub(crate) fn expire(&self, now: Instant) {
-        let function = self.function();
-        let (floor, timeout) = (function.min_instances, function.idle_timeout);
-        for ended in self.take_expired(|state| state.live > floor, |since| now.duration_since(since) >= timeout) {
+        let timeout = self.function().idle_timeout;
+        for ended in self.take_expired(|state| state.live > state.floor, |since| now.duration_since(since) >= timeout) {
             self.end(ended);
         }
     }
@@ -443,7 +478,7 @@ impl Pool {
     /// When the instance that is idle longest became so; `None` if none is idle, or all are kept.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = self.0.state.lock();
-        if state.live <= self.function().min_instances {
+        if state.live <= state.floor {
             return None;
         }
         let idle = state.idle.first().map(|idle| idle.since);
@@ -511,7 +546,7 @@ impl Pool {
     pub(crate) fn replenish(&self) {
         {
             let mut state = self.0.state.lock();
-            if state.replenishing || state.retired || state.live >= self.function().min_instances {
+            if state.replenishing || state.retired || state.live >= state.floor {
                 return;
             }
             state.replenishing = true;
@@ -524,12 +559,12 @@ impl Pool {
     async fn replenish_one(&self) -> Result<bool, String> {
         let place = {
             let mut state = self.0.state.lock();
-            if state.retired || state.live >= self.function().min_instances {
+            if state.retired || state.live >= state.floor {
                 state.replenishing = false;
                 return Ok(false);
             }
             state.live += 1;
-            Place { pool: Arc::downgrade(&self.0) }
+            Place { pool: Arc::downgrade(&self.0), instance: None }
         };
         let acquired =
             self.cold_start(place, Instant::now() + START_TIMEOUT).await.map_err(|error| error.to_string())?;
@@ -579,20 +614,35 @@ fn is_below(function: &FunctionConfig, served: u32) -> bool {
         || served == 0
 }
 
+impl Place {
+    fn name(&mut self, id: &Arc<str>) {
+        if let Some(shared) = self.pool.upgrade() {
+            shared.state.lock().ids.push(id.clone());
+            self.instance = Some(id.clone());
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(shared) = self.pool.upgrade() else { return };
         let pool = Pool(shared);
+        if let Some(instance) = self.instance.take() {
+            pool.0.state.lock().ids.retain(|id| *id != instance);
+        }
         loop {
             let waiter = {
                 let mut state = pool.0.state.lock();
-                let Some(waiter) = state.waiters.pop_front() else {
+                let is_over = state.live > state.most;
+                // The number of places may have been lowered meanwhile.
+                let waiter = if is_over { None } else { state.waiters.pop_front() };
+                let Some(waiter) = waiter else {
                     state.live -= 1;
                     break;
                 };
                 waiter
             };
-            let place = Self { pool: Arc::downgrade(&pool.0) };
+            let place = Self { pool: Arc::downgrade(&pool.0), instance: None };
             match waiter.send(Grant::Place(place)) {
                 Ok(()) => return,
                 // The waiter has gone. Its place must not run this drop again: this loop goes on with it.

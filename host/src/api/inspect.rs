@@ -7,48 +7,82 @@ use http::{HeaderValue, Response, header};
 use serde_json::{Map, Value, json};
 
 use super::{ResponseBody, whole};
-use crate::{catalog::Revision, engine::Allocation, host::FunctionHost, trigger::http::PROXY_PREFIX};
+use crate::{
+    catalog::{FunctionRoutes, Revision},
+    engine::Allocation,
+    host::FunctionHost,
+    trigger::http::{FUNCTION_PROXY_PREFIX, PROXY_PREFIX},
+};
 
 pub(super) fn functions(host: &FunctionHost) -> Response<ResponseBody> {
     let catalog = host.catalog();
-    let functions: Vec<_> = catalog.revisions().into_iter().map(|revision| describe(host, revision)).collect();
+    let functions: Vec<_> =
+        catalog.functions().into_iter().map(|function| describe(host, &function)).collect();
     json_response(&Value::from(functions))
 }
 
-fn describe(host: &FunctionHost, revision: &Revision) -> Value {
+/// A function of the catalog: service, name, routes.
+type Listed<'a> = (&'a str, &'a str, &'a FunctionRoutes);
+
+fn describe(host: &FunctionHost, (service, name, routes): &Listed<'_>) -> Value {
+    let mut qualifiers: Vec<_> = routes.qualified.keys().map(|qualifier| &**qualifier).collect();
+    qualifiers.sort_unstable();
+    let head = routes.latest.as_ref().map(|choice| &choice.main);
+    let methods = routes.trigger.iter().flat_map(|trigger| &trigger.config.methods).map(|method| method.as_str());
+    let mut shown = json!({
+        "service": service,
+        "name": name,
+        "qualifiers": qualifiers,
+        "http": routes.trigger.is_some(),
+        "methods": methods.collect::<Vec<_>>(),
+        "urls": urls(host, service, name, routes),
+        "error": head.and_then(|head| head.as_ref().err()),
+    });
+    let revision = head.and_then(|head| head.as_ref().ok()).or_else(|| routes.revisions().next());
+    if let (Value::Object(shown), Some(revision)) = (&mut shown, revision)
+        && let Value::Object(running) = running(revision, routes)
+    {
+        shown.extend(running);
+    }
+    shown
+}
+
+/// What is known of a function that runs: instances are those of all its qualifiers.
+fn running(revision: &Revision, routes: &FunctionRoutes) -> Value {
     let function = &revision.function;
-    let (live, idle) = revision.pool.instances();
+    let (live, idle) = routes.revisions().map(|revision| revision.pool.instances()).fold((0, 0), |sum, one| {
+        (sum.0 + one.0, sum.1 + one.1)
+    });
     let invocations: Map<_, _> =
         revision.counters.read().map(|(outcome, count)| (outcome.label().to_owned(), count.into())).collect();
-    let methods = function.http.iter().flat_map(|http| &http.methods).map(|method| method.as_str());
     json!({
-        "service": &*function.service,
-        "name": &*function.name,
         "kind": revision.ready.kind,
         "component": function.component,
         "digest": revision.ready.digest,
         "memoryMb": function.memory >> 20,
         "timeoutSeconds": function.timeout.as_secs_f64(),
         "instances": { "live": live, "idle": idle },
-        "coldStarts": revision.pool.cold_starts(),
+        "coldStarts": routes.revisions().map(|revision| revision.pool.cold_starts()).sum::<u64>(),
         "invocations": invocations,
         "loadMs": revision.load_time.as_secs_f64() * 1000.0,
         "created": crate::telemetry::timestamp(revision.created),
-        "http": function.http.is_some(),
-        "methods": methods.collect::<Vec<_>>(),
-        "urls": urls(host, revision),
     })
 }
 
-fn urls(host: &FunctionHost, revision: &Revision) -> Vec<String> {
-    let function = &revision.function;
-    if function.http.is_none() {
+fn urls(host: &FunctionHost, service: &str, name: &str, routes: &FunctionRoutes) -> Vec<String> {
+    if routes.trigger.is_none() {
         return Vec::new();
     }
     let (listen, port) = (host.trigger_address(), host.trigger_address().port());
+    if service.is_empty() {
+        return vec![
+            format!("http://{listen}{FUNCTION_PROXY_PREFIX}{name}/"),
+            format!("http://{name}.localhost:{port}/"),
+        ];
+    }
     vec![
-        format!("http://{listen}{PROXY_PREFIX}{}/{}/", function.service, function.name),
-        format!("http://{}.{}.localhost:{port}/", function.name, function.service),
+        format!("http://{listen}{PROXY_PREFIX}{service}/{name}/"),
+        format!("http://{name}.{service}.localhost:{port}/"),
     ]
 }
 
@@ -82,23 +116,26 @@ fn respond(body: String, content_type: &'static str) -> Response<ResponseBody> {
 /// The text exposition of Prometheus.
 pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
     let catalog = host.catalog();
-    let revisions = catalog.revisions();
+    let functions = catalog.functions();
     let mut text = String::new();
     family(&mut text, "wisp_invocations_total", "counter", "Invocations by outcome.");
-    for revision in &revisions {
+    for (function, revision) in functions.iter().filter_map(|function| Some((function, function.2.revisions().next()?))) {
+        // All qualifiers of a function count together.
         for (outcome, count) in revision.counters.read() {
-            sample(&mut text, "wisp_invocations_total", revision, &format!(",outcome=\"{}\"", outcome.label()), count);
+            sample(&mut text, "wisp_invocations_total", function, &format!(",outcome=\"{}\"", outcome.label()), count);
         }
     }
     family(&mut text, "wisp_cold_starts_total", "counter", "Instances started.");
-    for revision in &revisions {
-        sample(&mut text, "wisp_cold_starts_total", revision, "", revision.pool.cold_starts());
+    for function in &functions {
+        let starts = function.2.revisions().map(|revision| revision.pool.cold_starts()).sum();
+        sample(&mut text, "wisp_cold_starts_total", function, "", starts);
     }
     family(&mut text, "wisp_instances", "gauge", "Instances alive by state.");
-    for revision in &revisions {
-        let (live, idle) = revision.pool.instances();
-        sample(&mut text, "wisp_instances", revision, ",state=\"idle\"", idle as u64);
-        sample(&mut text, "wisp_instances", revision, ",state=\"busy\"", live.saturating_sub(idle) as u64);
+    for function in &functions {
+        let instances = function.2.revisions().map(|revision| revision.pool.instances());
+        let (live, idle) = instances.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        sample(&mut text, "wisp_instances", function, ",state=\"idle\"", idle as u64);
+        sample(&mut text, "wisp_instances", function, ",state=\"busy\"", live.saturating_sub(idle) as u64);
     }
     respond(text, "text/plain; version=0.0.4")
 }
@@ -109,7 +146,6 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
 }
 
 /// Names of services and functions need no escaping: they are letters, digits, `_` and `-`.
-fn sample(text: &mut String, name: &str, revision: &Revision, labels: &str, value: u64) {
-    let (service, function) = (&revision.function.service, &revision.function.name);
+fn sample(text: &mut String, name: &str, (service, function, _): &Listed<'_>, labels: &str, value: u64) {
     let _ = writeln!(text, "{name}{{service=\"{service}\",function=\"{function}\"{labels}}} {value}");
 }

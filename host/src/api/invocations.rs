@@ -1,5 +1,7 @@
 //! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of CONTRACTS §1.2 and §1.3.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -45,8 +47,10 @@ where
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (service, function) = (service.map(decoded), decoded(function));
     let target = Target { service: service.as_deref(), function: &function, qualifier };
-    let version = if qualifier.is_empty() { crate::catalog::LATEST } else { qualifier };
-    match host.invoke_event(target, invocation, event).await {
+    let revision = host.catalog().resolve(&target)?.revision.clone();
+    let version = Version { number: revision.version.clone(), checksum: revision.code_checksum.clone() };
+    let version = &version;
+    match host.invoke_revision(revision, invocation, event).await {
         Ok((result, report)) => Ok(answer(result, &report, version, None)),
         Err(InvokeError::BadResponse { message, report }) => {
             let error = PlatformError::bad_response(message);
@@ -60,6 +64,12 @@ where
             Err(failed) => Ok(failure(*failed, version)),
         },
     }
+}
+
+/// Which version ran.
+struct Version {
+    number: Arc<str>,
+    checksum: Arc<str>,
 }
 
 fn check_invocation_type(headers: &HeaderMap) -> Result<(), PlatformError> {
@@ -88,13 +98,13 @@ fn wants_log(headers: &HeaderMap) -> Result<bool, PlatformError> {
 }
 
 /// A failed function is a successful invoke: 200, and the error in a header and the body.
-fn failure(failed: Failed, version: &str) -> Response<ResponseBody> {
+fn failure(failed: Failed, version: &Version) -> Response<ResponseBody> {
     let mut response = answer(failed.error.document.into(), &failed.report, version, Some(failed.error.error_type));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn answer(body: Bytes, report: &Report, version: &str, error_type: Option<&'static str>) -> Response<ResponseBody> {
+fn answer(body: Bytes, report: &Report, version: &Version, error_type: Option<&'static str>) -> Response<ResponseBody> {
     let mut response = Response::new(whole(body));
     let headers = response.headers_mut();
     // Never JSON: the Node.js client parses whatever is labelled so (CONTRACTS §1.3).
@@ -108,8 +118,11 @@ fn answer(body: Bytes, report: &Report, version: &str, error_type: Option<&'stat
     };
     insert("x-fc-invocation-duration", &usage.duration.as_millis().to_string());
     insert("x-fc-max-memory-usage", &format!("{:.2}", usage.memory_mb()));
-    insert("x-fc-invocation-service-version", version);
-    insert("x-fc-invocation-code-version", version);
+    insert("x-fc-invocation-service-version", &version.number);
+    insert("x-fc-invocation-code-version", &version.number);
+    if !version.checksum.is_empty() {
+        insert("x-fc-code-checksum", &version.checksum);
+    }
     if !report.instance_id.is_empty() {
         insert("x-fc-instance-id", &report.instance_id);
     }

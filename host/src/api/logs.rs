@@ -48,7 +48,13 @@ fn tail_count(query: Option<&str>) -> Result<usize, PlatformError> {
 
 fn kept_lines(host: &FunctionHost, filter: &Filter, count: usize) -> Vec<LogLine> {
     let catalog = host.catalog();
-    let mut lines: Vec<_> = catalog.revisions().iter().flat_map(|revision| revision.log.lines()).collect();
+    let mut lines: Vec<_> = catalog
+        .functions()
+        .iter()
+        // All qualifiers of a function write one log.
+        .filter_map(|(_, _, routes)| routes.revisions().next())
+        .flat_map(|revision| revision.log.lines())
+        .collect();
     lines.retain(|line| filter.takes(line));
     lines.sort_by(|a, b| a.time.cmp(&b.time));
     lines.split_off(lines.len().saturating_sub(count))

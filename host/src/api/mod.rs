@@ -8,9 +8,27 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
+mod aliases;
+mod call;
+pub mod checksum;
+mod domains;
+mod download;
+mod fc2016;
+mod fc2023;
+mod fields;
+mod functions;
 mod inspect;
+mod instances;
 mod invocations;
 mod logs;
+mod schema;
+mod settings;
+pub mod signature;
+mod trigger_config;
+mod triggers;
+mod versions;
+
+use self::call::Call;
 
 use crate::{
     host::FunctionHost,
@@ -56,9 +74,14 @@ where
             let qualifier = query_value(request.uri().query(), "qualifier").unwrap_or_default();
             invocations::invoke(host, None, function, &qualifier, request, id, form).await
         }
+        (_, [version @ ("2016-08-15" | "2023-03-30"), rest @ ..]) => {
+            let (version, rest) = (*version, rest.iter().map(|segment| decoded(segment)).collect());
+            manage(host, version, rest, request, id).await
+        }
         (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(host)),
         (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
         (&Method::GET, ["wisp", "logs"]) => logs::logs(host, request.uri().query()),
+        (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, request.uri().query()).await,
         (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         _ => Err(PlatformError::path_not_supported(&method, &path)),
     };
@@ -67,6 +90,43 @@ where
         response.headers_mut().insert("x-fc-request-id", id);
     }
     response
+}
+
+/// Bytes that a request to the management APIs may have: a package of 100 MB in base64, and the rest of a function.
+const MANAGEMENT_BODY: usize = 140 << 20;
+
+/// A call of the management APIs.
+async fn manage<B>(
+    host: &FunctionHost,
+    version: &str,
+    path: Vec<String>,
+    request: Request<B>,
+    id: RequestId,
+) -> Result<Response<ResponseBody>, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    let body = http_trigger::read_body(&head, body, MANAGEMENT_BODY).await?;
+    let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let request_id = id.as_str().to_owned();
+    let call = Call { method: head.method, path, query, headers: head.headers, body, request_id };
+    // A task of its own: a change that has begun is made even if the caller goes away.
+    let (host, is_2016) = (host.clone(), version == fc2016::VERSION);
+    let answering = tokio::spawn(async move {
+        if is_2016 { fc2016::handle(&host, call).await } else { fc2023::handle(&host, call).await }
+    });
+    let answer = answering.await.map_err(|error| PlatformError::internal(error.to_string()))??;
+    Ok(answer.response())
+}
+
+/// `services/x` of `acs:fc:<region>:<account>:services/x`.
+fn short_arn(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The decoded value of a query parameter, if it is given.

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::{
+    catalog::LATEST,
     config::{FunctionConfig, ServerConfig},
     instance::Guest,
 };
@@ -27,16 +28,19 @@ pub(crate) struct Identity {
     pub(crate) account_id: Arc<str>,
     pub(crate) region: Arc<str>,
     pub(crate) qualifier: Arc<str>,
+    /// The number of the version; empty for the head.
+    pub(crate) version_id: Arc<str>,
     variables: Vec<(String, String)>,
     common_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Identity {
-    pub(crate) fn new(server: &ServerConfig, function: Arc<FunctionConfig>, qualifier: &str) -> Self {
+    pub(crate) fn new(server: &ServerConfig, function: Arc<FunctionConfig>, qualifier: &str, version: &str) -> Self {
         let mut identity = Self {
             account_id: server.account_id.clone(),
             region: server.region.clone(),
             qualifier: qualifier.into(),
+            version_id: if version == LATEST { "" } else { version }.into(),
             variables: Vec::new(),
             common_headers: Vec::new(),
             function,
@@ -106,7 +110,7 @@ impl Identity {
             ("x-fc-service-logproject", &*function.log_project),
             ("x-fc-service-logstore", &*function.log_store),
             ("x-fc-service-name", &*function.service),
-            ("x-fc-version-id", ""),
+            ("x-fc-version-id", &*self.version_id),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)))
@@ -139,7 +143,7 @@ impl wit::Host for Guest {
             log_project: identity.function.log_project.to_string(),
             log_store: identity.function.log_store.to_string(),
             qualifier: identity.qualifier.to_string(),
-            version_id: String::new(),
+            version_id: identity.version_id.to_string(),
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod adapt;
 pub mod artifact;
 pub(crate) mod entry;
 pub mod inspect;
+pub mod package;
 pub mod source;
 
 pub use artifact::ArtifactCache;

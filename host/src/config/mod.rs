@@ -13,12 +13,19 @@ use std::{
     time::Duration,
 };
 
+mod access_key;
 mod check;
+mod environment;
 mod file;
 mod nearest;
+pub mod template;
 pub mod units;
 
-pub use check::{ConfigError, Problem, load, parse};
+pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
+pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
+pub use environment::Environment;
+
+pub use crate::catalog::RewriteRule;
 
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
@@ -27,10 +34,14 @@ pub struct Config {
     pub server: ServerConfig,
     /// What a request, a response and an instance may not exceed.
     pub limits: Limits,
+    /// Who may ask the API; none: everybody who reaches it.
+    pub access_keys: Vec<AccessKeyConfig>,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
+    /// What has no effect, for people to know.
+    pub warnings: Vec<Problem>,
     /// Every file that this was read from: the configuration itself first, then what it includes.
     pub files: Vec<PathBuf>,
 }
@@ -63,6 +74,9 @@ pub struct ServerConfig {
     pub account_id: Arc<str>,
     /// The region that functions are told they run in. Default `local`.
     pub region: Arc<str>,
+    /// Whether code packages with sources are built here, which runs a compiler on what callers send. Default: as long as
+    /// the API is served on a loopback address.
+    pub build_sources: bool,
 }
 
 /// `[limits]`: CONTRACTS §5.1. The default is the named set `classic`; `current` is what Function Compute has today.
@@ -194,6 +208,19 @@ pub struct HttpTriggerConfig {
     pub methods: Vec<http::Method>,
     /// How a request becomes an event, for functions that export an event handler. Default `fc3`.
     pub payload_format: PayloadFormat,
+    /// Whether callers must sign. Default `anonymous`.
+    pub auth: TriggerAuth,
+    /// Whether the function's own addresses are served; custom domains are in any case. Default true.
+    pub own_addresses: bool,
+}
+
+/// `auth` of an HTTP trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerAuth {
+    /// `"anonymous"`: anybody may call.
+    Anonymous,
+    /// `"function"`: requests carry a valid signature of an access key.
+    Function,
 }
 
 /// `payload_format`.
@@ -227,4 +254,6 @@ pub struct RouteConfig {
     pub qualifier: Arc<str>,
     /// Methods that the route takes; empty: those of the trigger.
     pub methods: Vec<http::Method>,
+    /// How the path is rewritten before the function sees it. Default: not at all.
+    pub rewrite: Vec<RewriteRule>,
 }

@@ -46,6 +46,7 @@ fn route(section: &mut Section<'_>) -> Route {
         function: required(section, "function", |name| text::name(name, text::FUNCTION_NAME)).into(),
         qualifier: qualifier(section).into(),
         methods: methods(section).unwrap_or_default(),
+        rewrite: Vec::new(),
     };
     Route { place: section.here(), config }
 }

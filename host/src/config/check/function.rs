@@ -19,7 +19,7 @@ use super::{
 use crate::{
     capability::outbound::OutboundPolicy,
     config::{
-        BuildConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, Language, PayloadFormat,
+        BuildConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, Language, PayloadFormat, TriggerAuth,
         units::{ByteSize, Span},
     },
 };
@@ -189,6 +189,8 @@ fn http_trigger(section: &mut Section<'_>) -> HttpTriggerConfig {
     let trigger = HttpTriggerConfig {
         methods: methods(section).unwrap_or_else(|| METHODS.to_vec()),
         payload_format: section.choice("payload_format", &PAYLOAD_FORMATS).unwrap_or(PayloadFormat::Fc3),
+        auth: TriggerAuth::Anonymous,
+        own_addresses: true,
     };
     if trigger.methods.is_empty() {
         section.problem("methods", "is empty; give some, or leave the key out for all");

@@ -6,28 +6,49 @@ use http::{Uri, header, request};
 
 use super::request_record::InsidePath;
 use crate::{
-    catalog::{Catalog, DomainRoutes, LATEST, RouteError, Target},
+    catalog::{Catalog, DomainRoutes, LATEST, RewriteRule, RouteError, Target, rewritten},
     platform_error::PlatformError,
 };
 
-/// The prefix of an HTTP trigger's default address: CONTRACTS §1.1.
+/// The prefix of an HTTP trigger's default address.
 pub(crate) const PROXY_PREFIX: &str = "/2016-08-15/proxy/";
+
+/// The same for FC 3.0 functions, whose real addresses are host names.
+pub(crate) const FUNCTION_PROXY_PREFIX: &str = "/2023-03-30/proxy/";
 
 const LOCALHOST_SUFFIX: &str = ".localhost";
 
 /// Where an address leads.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Found<'a> {
-    service: Cow<'a, str>,
+    /// `None`: an FC 3.0 function.
+    service: Option<Cow<'a, str>>,
     function: Cow<'a, str>,
     qualifier: Cow<'a, str>,
     /// Where the path inside the function begins.
     pub(super) inside: InsidePath,
+    /// Whether a custom domain leads here.
+    pub(super) by_domain: bool,
+    rewrite: &'a [RewriteRule],
 }
 
 impl Found<'_> {
     pub(super) fn target(&self) -> Target<'_> {
-        Target { service: Some(&self.service), function: &self.function, qualifier: &self.qualifier }
+        Target { service: self.service.as_deref(), function: &self.function, qualifier: &self.qualifier }
+    }
+}
+
+impl Found<'_> {
+    /// What the path and query become by the rules of the route.
+    pub(super) fn rewritten(&self, head: &request::Parts) -> Result<Option<Uri>, PlatformError> {
+        if self.rewrite.is_empty() {
+            return Ok(None);
+        }
+        let Some(target) = rewritten(self.rewrite, head.uri.path(), head.uri.query()) else { return Ok(None) };
+        let uri = target.parse().map_err(|error| {
+            PlatformError::invalid_argument(format!("the path is rewritten to '{target}', which is none: {error}"))
+        })?;
+        Ok(Some(uri))
     }
 }
 
@@ -37,7 +58,7 @@ impl Found<'_> {
 /// A platform error that says how functions are reached.
 pub(super) fn find<'a>(catalog: &'a Catalog, head: &'a request::Parts) -> Result<Found<'a>, PlatformError> {
     let domain = host_of(head);
-    if let Some(found) = by_proxy_path(&head.uri) {
+    if let Some(found) = by_proxy_path(&head.uri).or_else(|| by_function_path(&head.uri)) {
         return found;
     }
     let lower = domain.to_ascii_lowercase();
@@ -72,10 +93,28 @@ fn by_proxy_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
     }
     let (service, qualifier) = service.split_once('.').unwrap_or((service, LATEST));
     Some(Ok(Found {
-        service: decoded(service),
+        service: Some(decoded(service)),
         function: decoded(function),
         qualifier: decoded(qualifier),
         inside: InsidePath(path.len() - inside.len()),
+        by_domain: false,
+        rewrite: &[],
+    }))
+}
+
+/// The same for FC 3.0 functions: `<function>[.<qualifier>]/<path>`.
+fn by_function_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
+    let path = uri.path();
+    let rest = path.strip_prefix(FUNCTION_PROXY_PREFIX)?;
+    let (function, inside) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (function, qualifier) = function.split_once('.').unwrap_or((function, LATEST));
+    Some(Ok(Found {
+        service: None,
+        function: decoded(function),
+        qualifier: decoded(qualifier),
+        inside: InsidePath(path.len() - inside.len()),
+        by_domain: false,
+        rewrite: &[],
     }))
 }
 
@@ -99,17 +138,20 @@ fn by_route<'a>(
         }
     })?;
     Ok(Found {
-        service: Cow::Borrowed(&route.service),
+        service: Some(Cow::Borrowed(&*route.service)).filter(|service| !service.is_empty()),
         function: Cow::Borrowed(&route.function),
         qualifier: Cow::Borrowed(&route.qualifier),
         inside: InsidePath(0),
+        by_domain: true,
+        rewrite: &route.rewrite,
     })
 }
 
 fn by_local_name<'a>(lower: String, head: &'a request::Parts, domain: &'a str) -> Result<Found<'a>, PlatformError> {
     // Names may have capitals, hosts need not keep them: take the name as the client wrote it.
     let name = lower.ends_with(LOCALHOST_SUFFIX).then(|| &domain[..domain.len() - LOCALHOST_SUFFIX.len()]);
-    let Some((function, service)) = name.and_then(|name| name.split_once('.')) else {
+    let names = name.map(|name| name.split_once('.').map_or((name, None), |(name, service)| (name, Some(service))));
+    let Some((function, service)) = names else {
         return Err(PlatformError::domain_not_found(format!(
             "domain name '{domain}' does not exist, and '{}' is no function's path: a function is reached by \
              {PROXY_PREFIX}<service>/<function>/<path>, by http://<function>.<service>.localhost, or by a route of \
@@ -118,10 +160,12 @@ fn by_local_name<'a>(lower: String, head: &'a request::Parts, domain: &'a str) -
         )));
     };
     Ok(Found {
-        service: Cow::Borrowed(service),
+        service: service.map(Cow::Borrowed),
         function: Cow::Borrowed(function),
         qualifier: Cow::Borrowed(LATEST),
         inside: InsidePath(0),
+        by_domain: false,
+        rewrite: &[],
     })
 }
 

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
 use http_body::Body;
 use http_body_util::{Either, Full};
 
@@ -12,15 +12,15 @@ mod address;
 mod request_record;
 mod response;
 
-pub(crate) use address::PROXY_PREFIX;
+pub(crate) use address::{FUNCTION_PROXY_PREFIX, PROXY_PREFIX};
 pub(crate) use request_record::{client_ip, read_body};
 
 use self::request_record::{InsidePath, RequestTexts};
 use super::payload;
 use crate::{
-    catalog::{Catalog, Revision},
+    catalog::{Catalog, Resolved, Revision},
     component::HttpEntry,
-    config::HttpTriggerConfig,
+    config::{HttpTriggerConfig, PayloadFormat},
     host::FunctionHost,
     invoke::{Invocation, InvokeError, LeasedBody},
     platform_error::{ErrorForm, PlatformError},
@@ -62,9 +62,13 @@ where
 {
     let (head, body) = request.into_parts();
     request_record::check_limits(&head, host.limits())?;
-    let (revision, inside) = resolve(&host.catalog(), &head)?;
+    let Resolution { revision, inside, format, rewritten } = resolve(&host.catalog(), &head)?;
+    let (mut head, mut inside) = (head, inside);
+    if let Some(uri) = rewritten {
+        (head.uri, inside) = (uri, InsidePath(0));
+    }
     let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
-    let exchange = Exchange { host, revision, inside, head, client_ip, invocation };
+    let exchange = Exchange { host, revision, inside, format, head, client_ip, invocation };
     match exchange.revision.ready.http_entry() {
         // Boxed: the whole size of a connection's future is copied several times at every request.
         HttpEntry::Handler => Box::pin(exchange.call_handler(body)).await,
@@ -73,18 +77,39 @@ where
     }
 }
 
+/// What a request is for.
+struct Resolution {
+    revision: Arc<Revision>,
+    inside: InsidePath,
+    format: PayloadFormat,
+    /// The path and query that the function sees, if they are others than the client's.
+    rewritten: Option<Uri>,
+}
+
 /// The function that an address leads to, and the path inside it.
-fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<(Arc<Revision>, InsidePath), PlatformError> {
+fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<Resolution, PlatformError> {
     let found = address::find(catalog, head)?;
-    let revision = catalog.resolve(&found.target())?.clone();
-    let Some(trigger) = &revision.function.http else {
+    let Resolved { revision, trigger } = catalog.resolve(&found.target())?;
+    let Some(trigger) = trigger else {
         return Err(PlatformError::trigger_not_found(format!(
-            "function '{}' of service '{}' has no HTTP trigger: add `[functions.{}.http]`, or invoke it with an event",
+            "function '{}' of service '{}' has no HTTP trigger: add `[functions.{}.http]` or create one, or invoke it with \
+             an event",
             revision.function.name, revision.function.service, revision.function.name
         )));
     };
-    check_method(trigger, &revision, &head.method)?;
-    Ok((revision, found.inside))
+    if !trigger.own_addresses && !found.by_domain {
+        return Err(PlatformError::access_denied(format!(
+            "the own addresses of function '{}' are switched off (`disableURLInternet`): use its custom domain",
+            revision.function.name
+        )));
+    }
+    check_method(trigger, revision, &head.method)?;
+    Ok(Resolution {
+        revision: revision.clone(),
+        inside: found.inside,
+        format: trigger.payload_format,
+        rewritten: found.rewritten(head)?,
+    })
 }
 
 fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Method) -> Result<(), PlatformError> {
@@ -102,6 +127,7 @@ struct Exchange<'a> {
     host: &'a FunctionHost,
     revision: Arc<Revision>,
     inside: InsidePath,
+    format: PayloadFormat,
     head: request::Parts,
     client_ip: std::net::IpAddr,
     invocation: Invocation,
@@ -128,10 +154,7 @@ impl Exchange<'_> {
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
         let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
-        let Some(trigger) = &self.revision.function.http else {
-            return Err(PlatformError::trigger_not_found("the HTTP trigger is gone").into());
-        };
-        let format = trigger.payload_format;
+        let format = self.format;
         request_record::strip_ignored(&mut self.head.headers);
         let event = payload::encode(format, &self.parts(&body));
         let lease = self.host.lease(self.revision, self.invocation).await?;

@@ -1,0 +1,195 @@
+//! Code packages on disk: `code/<SHA-256 of the package>/` has the `package` as it was sent, its `files`, and the
+//! components that were built from them.
+//!
+//! A directory appears by a rename when everything in it is on the disk; the record that names it is committed after that.
+//! So a crash leaves at most what no record names, and that is removed at the next start.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{error::Error, record::Code};
+use crate::{
+    api::checksum,
+    component::{
+        hex,
+        package::{self, Contents, PackageError, PackageLimits, Tree},
+        source::{self, Plan},
+    },
+    config::Language,
+};
+
+/// Code packages in a directory. Blocking.
+#[derive(Clone, Debug)]
+pub(crate) struct CodeStore {
+    directory: PathBuf,
+    /// What builds share between them; `None`: sources are not built here.
+    build_cache: Option<PathBuf>,
+    limits: PackageLimits,
+}
+
+/// What tells how a package is served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage<'a> {
+    pub(crate) handler: &'a str,
+    pub(crate) runtime: &'a str,
+}
+
+impl CodeStore {
+    pub(crate) fn new(data_dir: &Path, build_sources: bool) -> Self {
+        Self {
+            directory: data_dir.join("code"),
+            build_cache: build_sources.then(|| data_dir.join("build")),
+            limits: PackageLimits::default(),
+        }
+    }
+
+    /// Decodes `code.zipFile` of a request.
+    pub(crate) fn decode(&self, base64: &str) -> Result<Vec<u8>, Error> {
+        package::decode(base64, &self.limits).map_err(refused)
+    }
+
+    /// Keeps a package and makes sure that there is a component of it.
+    pub(crate) fn add(&self, package: &[u8], usage: Usage<'_>) -> Result<Code, Error> {
+        let digest = hex(&Sha256::digest(package));
+        let directory = self.directory.join(&digest);
+        if !directory.exists() {
+            self.unpack(package, &directory)?;
+        }
+        let code = Code {
+            component: String::new(),
+            checksum: checksum::checksum(package),
+            size: package.len() as u64,
+            digest,
+        };
+        // A package that cannot be served stays until garbage is collected: another request may have it as well, and
+        // serve it otherwise.
+        self.serve(&code, usage)
+    }
+
+    fn unpack(&self, package: &[u8], directory: &Path) -> Result<(), Error> {
+        let work = || -> Result<(), PackageError> {
+            fs::create_dir_all(&self.directory)?;
+            let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.directory)?;
+            package::unpack(package, &scratch.path().join("files"), &self.limits)?;
+            fs::write(scratch.path().join("package"), package)?;
+            sync_tree(scratch.path())?;
+            match fs::rename(scratch.path(), directory) {
+                // Another request had the same package.
+                Err(_) if directory.exists() => return Ok(()),
+                renamed => renamed?,
+            }
+            let _ = scratch.keep();
+            Ok(File::open(&self.directory)?.sync_all()?)
+        };
+        work().map_err(refused)
+    }
+
+    /// The same code, served as another handler and runtime want it: builds, if it must.
+    pub(crate) fn serve(&self, code: &Code, usage: Usage<'_>) -> Result<Code, Error> {
+        let directory = self.directory.join(&code.digest);
+        let tree = Tree::read(&directory.join("files"))
+            .map_err(|error| Error::internal(format!("the code package cannot be read: {error}")))?;
+        let component = match tree.contents(usage.handler, usage.runtime).map_err(refused)? {
+            Contents::Component { path } => format!("files/{path}"),
+            Contents::JavaScript { module } => self.built(&tree, Language::JavaScript, &module, usage)?,
+            Contents::Python { module } => self.built(&tree, Language::Python, &module, usage)?,
+        };
+        Ok(Code { component, ..code.clone() })
+    }
+
+    /// The component of sources. One is built for each module and handler.
+    fn built(&self, tree: &Tree, language: Language, module: &str, usage: Usage<'_>) -> Result<String, Error> {
+        let what = Sha256::digest(format!("{language:?} {} {}", usage.handler, usage.runtime));
+        let name = format!("built-{}.wasm", hex(what.get(..8).unwrap_or_default()));
+        let directory = tree.directory.parent().unwrap_or(&tree.directory);
+        let component = directory.join(&name);
+        if component.exists() {
+            return Ok(name);
+        }
+        let Some(cache_dir) = &self.build_cache else {
+            return Err(Error::invalid(format!(
+                "the code package has sources ('{module}'), and this host builds none (`server.build_sources`): build \
+                 them with `wisp build`, and send the component"
+            )));
+        };
+        let plan = Plan {
+            source: &tree.directory,
+            language: Some(language),
+            command: None,
+            world: "event-function",
+            component: &component,
+            cache_dir,
+        };
+        source::build(&plan, &mut |_| {}).map_err(|error| {
+            let log = if error.output.is_empty() { String::new() } else { format!("\n{}", error.output) };
+            Error::invalid(format!("the sources of the code package cannot be built: {error}{log}"))
+        })?;
+        let synced = File::open(&component).and_then(|file| file.sync_all()).and_then(|()| File::open(directory)?.sync_all());
+        synced.map_err(|error| Error::internal(format!("the component cannot be stored: {error}")))?;
+        Ok(name)
+    }
+
+    /// The component that is served.
+    pub(crate) fn component(&self, code: &Code) -> PathBuf {
+        self.directory.join(&code.digest).join(&code.component)
+    }
+
+    /// The directory that guests see as `/code`.
+    pub(crate) fn files(&self, code: &Code) -> PathBuf {
+        self.directory.join(&code.digest).join("files")
+    }
+
+    /// The package as it was sent.
+    pub(crate) fn package(&self, digest: &str) -> PathBuf {
+        self.directory.join(digest).join("package")
+    }
+
+    /// Removes what no record names and is older than `age`: packages whose request never came to its end, and those of
+    /// deleted functions. What cannot be removed stays.
+    pub(crate) fn collect_garbage(&self, named: &HashSet<String>, age: Duration) -> io::Result<usize> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let mut removed = 0;
+        for entry in entries {
+            let entry = entry?;
+            let is_old = entry.metadata().and_then(|it| it.modified()).is_ok_and(|time| {
+                time.elapsed().unwrap_or_default() >= age
+            });
+            if !is_old || named.contains(&*entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            match fs::remove_dir_all(entry.path()) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go"),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn refused(error: PackageError) -> Error {
+    if error.is_senders() { Error::invalid(error.to_string()) } else { Error::internal(error.to_string()) }
+}
+
+/// Everything below a directory is on the disk when this returns.
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(directory)?.sync_all()
+}

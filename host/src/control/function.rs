@@ -1,0 +1,220 @@
+//! Functions: what is served of a new one is made ready before it is stored.
+
+use std::{fs, sync::Arc};
+
+use super::{
+    check_etag,
+    code::Usage,
+    configuration::Source,
+    declared,
+    error::Error,
+    record::{Attributes, Code, FunctionRecord, Stored, json, merged, new_id, now, text},
+    scope::{ScopeState, scope_key},
+    service::{delete_scope, new_scope},
+};
+use crate::{
+    catalog::ScopeId,
+    component::Ready,
+    host::FunctionHost,
+    store::{Expect, Kind, Write},
+};
+
+/// A function as a request wants it.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) attributes: Attributes,
+    /// The code package as it was sent, if one was.
+    pub(crate) package: Option<Vec<u8>>,
+}
+
+/// The runtime whose functions are container images, and have no package.
+const CONTAINER: &str = "custom-container";
+
+impl FunctionHost {
+    /// The heads of all functions, with their scopes.
+    pub(crate) async fn all_functions(&self) -> Result<Vec<(ScopeId, String, FunctionRecord)>, Error> {
+        let stored = self.opened()?.read(|storage| {
+            let records = storage.list(Kind::Function, None)?;
+            let all = records.iter().filter_map(|record| {
+                let id = ScopeId::of_stored(&record.key.scope)?;
+                let stored = Stored::<FunctionRecord>::parse(record);
+                Some(stored.map(|stored| (id, record.key.name.clone(), stored.value)))
+            });
+            all.collect::<Result<Vec<_>, _>>()
+        });
+        let mut functions = stored.await?;
+        let tables = self.tables().lock().await;
+        functions.retain(|(id, name, _)| !tables.declares(id, name));
+        for service in tables.declared.keys() {
+            let id = ScopeId::Service(service.clone());
+            let state = declared::overlaid(None, &id, &tables);
+            let own = state.into_iter().flat_map(|state| state.functions);
+            functions.extend(own.map(|(name, function)| (id.clone(), name, function.value)));
+        }
+        Ok(functions)
+    }
+
+    /// Makes a function. One of FC 3.0 is its own scope.
+    pub(crate) async fn create_function(
+        &self,
+        id: &ScopeId,
+        name: &str,
+        draft: Draft,
+    ) -> Result<Stored<FunctionRecord>, Error> {
+        self.change().await?.check_new(id, name).await?;
+        let time = now();
+        let mut record = FunctionRecord {
+            id: new_id(),
+            created: time.clone(),
+            modified: time,
+            code: None,
+            attributes: draft.attributes,
+        };
+        let service = self.stored_scope(id).await?.map(|state| state.service.value.attributes).unwrap_or_default();
+        let ready = self.equip(id, name, &service, &mut record, draft.package).await?;
+        let mut change = self.change().await?;
+        change.check_new(id, name).await?;
+        let mut writes = Vec::new();
+        if matches!(id, ScopeId::Function(_)) {
+            let document = json(&new_scope(Attributes::new()));
+            writes.push(Write::Put { key: scope_key(id), document, expect: Expect::Absent });
+        }
+        writes.push(Write::Put {
+            key: crate::store::Key::new(Kind::Function, id.stored(), name),
+            document: json(&record),
+            expect: Expect::Absent,
+        });
+        change.keep_ready(self, &record, ready.as_ref());
+        let revision = change.commit(id, writes).await?;
+        Ok(Stored { revision, value: record })
+    }
+
+    /// Changes a function; what the draft does not name stays.
+    pub(crate) async fn update_function(
+        &self,
+        id: &ScopeId,
+        name: &str,
+        draft: Draft,
+        if_match: Option<&str>,
+    ) -> Result<Stored<FunctionRecord>, Error> {
+        let state = {
+            let change = self.change().await?;
+            let state = change.scope(id).await?;
+            change.check_function(&state, name)?;
+            state
+        };
+        let old = state.function(name)?;
+        check_etag(old, if_match, &format!("function '{name}'"))?;
+        let mut record = FunctionRecord {
+            modified: now(),
+            attributes: merged(&old.value.attributes, draft.attributes),
+            ..old.value.clone()
+        };
+        let ready = self.equip(id, name, &state.service.value.attributes, &mut record, draft.package).await?;
+        let mut change = self.change().await?;
+        let expect = Expect::Revision(old.revision);
+        let write = Write::Put { key: state.key(Kind::Function, name), document: json(&record), expect };
+        change.keep_ready(self, &record, ready.as_ref());
+        let revision = change.commit(id, vec![write]).await?;
+        Ok(Stored { revision, value: record })
+    }
+
+    pub(crate) async fn delete_function(&self, id: &ScopeId, name: &str, if_match: Option<&str>) -> Result<(), Error> {
+        let mut change = self.change().await?;
+        let state = change.scope(id).await?;
+        change.check_function(&state, name)?;
+        check_etag(state.function(name)?, if_match, &format!("function '{name}'"))?;
+        if let Some((trigger, _)) = state.triggers_of(name).next() {
+            return Err(Error::conflict(
+                "FunctionNotEmpty",
+                format!("function '{name}' still has trigger '{trigger}'; delete its triggers first"),
+            ));
+        }
+        let writes = match id {
+            ScopeId::Service(_) => delete_function(&state, name),
+            ScopeId::Function(_) => delete_scope(&state),
+        };
+        change.commit(id, writes).await.map(drop)
+    }
+
+    /// Gives a record its code, and tries what is to be served: nothing is stored that does not start.
+    async fn equip(
+        &self,
+        id: &ScopeId,
+        name: &str,
+        service: &Attributes,
+        record: &mut FunctionRecord,
+        package: Option<Vec<u8>>,
+    ) -> Result<Option<Arc<Ready>>, Error> {
+        let runtime = text(&record.attributes, "runtime").to_owned();
+        let Some(code) = self.code_of(record, package).await? else {
+            return if runtime == CONTAINER { Ok(None) } else { Err(Error::invalid("Code is required: give `code.zipFile`")) };
+        };
+        let (loader, path) = (self.loader().clone(), self.code().component(&code));
+        let files = self.code().files(&code);
+        let component = path.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            let bytes = fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
+            loader.load(&bytes, || {}).map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
+        });
+        let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
+        record.code = Some(code);
+        let source = Source { id, name, service, function: record };
+        let config = Arc::new(source.configuration(ready.kind, component, files));
+        let tried = self.try_out(&config, &ready).await;
+        tried.map_err(|error| Error::invalid(format!("the function does not start: {error}")))?;
+        Ok(Some(ready))
+    }
+
+    /// The code of a new package, or the old code as handler and runtime now want it.
+    async fn code_of(&self, record: &FunctionRecord, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
+        let (store, old) = (self.code().clone(), record.code.clone());
+        let (handler, runtime) = (text(&record.attributes, "handler").to_owned(), text(&record.attributes, "runtime").to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let usage = Usage { handler: &handler, runtime: &runtime };
+            match (package, old) {
+                (Some(package), _) => store.add(&package, usage).map(Some),
+                (None, Some(old)) => store.serve(&old, usage).map(Some),
+                (None, None) => Ok(None),
+            }
+        });
+        work.await.map_err(|error| Error::internal(error.to_string()))?
+    }
+}
+
+impl super::Change<'_> {
+    /// Whether a function may be made.
+    async fn check_new(&self, id: &ScopeId, name: &str) -> Result<(), Error> {
+        if self.tables.declares(id, name) {
+            return Err(Error::declared(&format!("function '{name}'")));
+        }
+        let exists = match id {
+            ScopeId::Service(_) => self.scope(id).await?.functions.contains_key(name),
+            ScopeId::Function(_) => self.host.stored_scope(id).await?.is_some(),
+        };
+        if exists {
+            return Err(Error::conflict("FunctionAlreadyExists", format!("function '{name}' already exists")));
+        }
+        Ok(())
+    }
+
+    /// So that the component that was just loaded is not loaded again.
+    fn keep_ready(&mut self, host: &FunctionHost, record: &FunctionRecord, ready: Option<&Arc<Ready>>) {
+        if let (Some(code), Some(ready)) = (&record.code, ready) {
+            let loaded = self.tables.ready.entry(host.code().component(code)).or_default();
+            if loaded.upgrade().is_none() {
+                *loaded = Arc::downgrade(ready);
+            }
+        }
+    }
+}
+
+/// Removes a head and its settings; versions keep their copies.
+fn delete_function(state: &ScopeState, name: &str) -> Vec<Write> {
+    let settings = state.settings.keys().filter(|(_, (function, _))| function == name);
+    let mut writes: Vec<_> = settings
+        .map(|(kind, (function, qualifier))| Write::Delete(state.pair_key(*kind, function, qualifier)))
+        .collect();
+    writes.push(Write::Delete(state.key(Kind::Function, name)));
+    writes
+}

@@ -1,0 +1,109 @@
+//! Tags of resources. Services and FC 3.0 functions can have them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    error::Error,
+    record::{Attributes, Document, Stored, json},
+    scope::ScopeState,
+};
+use crate::{
+    catalog::ScopeId,
+    host::FunctionHost,
+    store::{Expect, Key, Kind, Write},
+};
+
+/// Tags that a resource may have.
+const MOST: usize = 20;
+
+/// What a tag's name and value may have.
+const NAME: usize = 64;
+const VALUE: usize = 128;
+
+impl FunctionHost {
+    /// The tags of all resources that have some, by the short name of the resource, such as `services/x`.
+    pub(crate) async fn all_tags(&self) -> Result<BTreeMap<String, Stored<Document>>, Error> {
+        let tags = self.opened()?.read(|storage| {
+            let records = storage.list(Kind::Tags, Some(""))?;
+            records.iter().map(|record| Ok((record.key.name.clone(), Stored::parse(record)?))).collect()
+        });
+        Ok(tags.await?)
+    }
+
+    pub(crate) async fn tags(&self, resource: &str) -> Result<Attributes, Error> {
+        self.check_resource(resource).await?;
+        Ok(self.all_tags().await?.remove(resource).map(|tags| tags.value.attributes).unwrap_or_default())
+    }
+
+    pub(crate) async fn tag(&self, resource: &str, tags: Attributes) -> Result<(), Error> {
+        let _turn = self.change().await?;
+        self.check_resource(resource).await?;
+        check(&tags)?;
+        let mut all = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
+        all.extend(tags);
+        if all.len() > MOST {
+            return Err(Error::invalid(format!("Tags contains too many values (max: {MOST}, actual: {})", all.len())));
+        }
+        self.put_tags(resource, all).await
+    }
+
+    /// Removes the tags of these names, or all.
+    pub(crate) async fn untag(&self, resource: &str, names: &[String], all: bool) -> Result<(), Error> {
+        let _turn = self.change().await?;
+        self.check_resource(resource).await?;
+        let mut tags = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
+        tags.retain(|name, _| !all && !names.contains(name));
+        self.put_tags(resource, tags).await
+    }
+
+    async fn put_tags(&self, resource: &str, tags: Map<String, Value>) -> Result<(), Error> {
+        let key = Key::new(Kind::Tags, "", resource);
+        let write = match tags.is_empty() {
+            true => Write::Delete(key),
+            false => Write::Put { key, document: json(&Document::new(tags)), expect: Expect::Anything },
+        };
+        Ok(self.opened()?.commit(vec![write]).await.map(drop)?)
+    }
+
+    async fn check_resource(&self, resource: &str) -> Result<(), Error> {
+        let id = match resource.split_once('/') {
+            Some(("services", name)) => ScopeId::Service(name.to_owned()),
+            Some(("functions", name)) => ScopeId::Function(name.to_owned()),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "ResourceArn is set to an invalid value (allowed: services/<name> | functions/<name>, actual: '{resource}')"
+                )));
+            }
+        };
+        let is_there = self.catalog().scope(&id).is_some();
+        if is_there || self.stored_scope(&id).await?.is_some() { Ok(()) } else { Err(Error::scope_not_found(&id)) }
+    }
+}
+
+fn check(tags: &Attributes) -> Result<(), Error> {
+    if tags.is_empty() {
+        return Err(Error::invalid("Tags is required"));
+    }
+    for (name, value) in tags {
+        let Some(value) = value.as_str() else {
+            return Err(Error::invalid(format!("Tags: the value of '{name}' is no text")));
+        };
+        if name.is_empty() || name.chars().count() > NAME || value.chars().count() > VALUE {
+            return Err(Error::invalid(format!(
+                "Tags: '{name}' has a name of more than {NAME} characters or none, or a value of more than {VALUE}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Tags go with what has them.
+pub(super) fn delete_tags(state: &ScopeState) -> Vec<Write> {
+    let resource = match &state.id {
+        ScopeId::Service(name) => format!("services/{name}"),
+        ScopeId::Function(name) => format!("functions/{name}"),
+    };
+    vec![Write::Delete(Key::new(Kind::Tags, "", resource))]
+}
