@@ -13,5 +13,6 @@ mod initializer;
 mod instances;
 mod limits;
 mod observability;
+mod official_sdks;
 mod payload_formats;
 mod shutdown;

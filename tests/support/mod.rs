@@ -22,6 +22,7 @@ use wisp::{
 };
 
 pub mod client;
+pub mod sdk;
 
 pub use client::Answer;
 
@@ -239,10 +240,10 @@ fn parsed(toml: &str, directory: &Path) -> config::Config {
     if !toml.contains("[server]") {
         toml = format!("[server]\n{toml}");
     }
-    let server = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n",
-        cache().join("data").display()
-    );
+    let mut server = "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n".to_owned();
+    if !toml.contains("data_dir") {
+        server += &format!("data_dir = \"{}\"\n", cache().join("data").display());
+    }
     let toml = toml.replacen("[server]", &server, 1);
     config::parse(&toml, &directory.join("wisp.toml")).unwrap_or_else(|error| panic!("{error}\n{toml}"))
 }
