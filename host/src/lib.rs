@@ -22,3 +22,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod trigger;
+
+pub use api::signature;

@@ -22,6 +22,7 @@ mod invocations;
 mod logs;
 mod schema;
 mod settings;
+pub mod signature;
 mod trigger_config;
 mod triggers;
 mod versions;

@@ -27,7 +27,7 @@ pub(crate) struct ServeArgs {
 impl ServeArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let mut config = self.config.load()?;
-        self.listen.apply(&mut config.server)?;
+        self.listen.apply(&mut config)?;
         runtime::with_workers(serve(config, self.json))?
     }
 }

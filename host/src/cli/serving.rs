@@ -15,7 +15,7 @@ use tokio::{
     sync::oneshot,
 };
 use wisp::{
-    config::{Config, FunctionConfig, ServerConfig},
+    config::{Config, FunctionConfig},
     engine::Allocation,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
@@ -50,15 +50,16 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 impl ListenArgs {
     /// What was typed goes before what is written.
-    pub(super) fn apply(&self, server: &mut ServerConfig) -> Result<(), Failure> {
+    pub(super) fn apply(&self, config: &mut Config) -> Result<(), Failure> {
+        let server = &mut config.server;
         server.listen = self.listen.unwrap_or(server.listen);
         server.api_listen = self.api_listen.unwrap_or(server.api_listen);
-        if server.api_listen.ip().is_loopback() {
+        if server.api_listen.ip().is_loopback() || !config.access_keys.is_empty() {
             return Ok(());
         }
         Err(Failure::usage(anyhow!(
-            "--api-listen {} can be reached from other machines, but no access keys are configured; give a loopback \
-             address such as 127.0.0.1:9001",
+            "--api-listen {} can be reached from other machines, but no access keys are configured; add \
+             [[access_keys]] to the configuration, or give a loopback address such as 127.0.0.1:9001",
             server.api_listen
         )))
     }

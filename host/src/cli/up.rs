@@ -45,7 +45,7 @@ impl UpArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let file = configuration_file(&self.path)?;
         let mut config = project::load(&file)?;
-        self.listen.apply(&mut config.server)?;
+        self.listen.apply(&mut config)?;
         // Before the build, so that no edit meanwhile is missed.
         let mut watch = Watch::new()?;
         watch.follow(&config);
@@ -136,7 +136,7 @@ impl Project {
     /// `None`, and a message, if the configuration is wrong now.
     fn read_again(&self, current: &Config) -> Option<Config> {
         let checked = config::load(&self.file).map_err(|error| project::problems(&error)).and_then(|mut next| {
-            self.listen.apply(&mut next.server).map_err(Failure::into_error)?;
+            self.listen.apply(&mut next).map_err(Failure::into_error)?;
             Ok(next)
         });
         match checked {

@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    Config, FunctionConfig, Limits, ServerConfig,
+    AccessKeyConfig, Config, Environment, FunctionConfig, Limits, ServerConfig,
     file::{File, Place, Problems, Section},
     nearest::hint,
 };
 
+mod access_key;
 mod domain;
 mod function;
 mod server;
@@ -58,10 +59,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The configuration in the file at `path`.
+/// The configuration in the file at `path`; variables of the environment that it names are not set.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    load_with(path, Environment::empty())
+}
+
+/// The configuration in the file at `path`.
+pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
     match fs::read_to_string(path) {
-        Ok(text) => parse(&text, path),
+        Ok(text) => parse_with(&text, path, environment),
         Err(error) => {
             let message = format!("cannot be read: {error}");
             Err(ConfigError { problems: vec![Problem { file: path.to_owned(), line: None, message }] })
@@ -72,17 +78,25 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// The configuration that `text` says; `path` is where its relative paths start from and what its problems are
 /// reported for.
 pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    parse_with(text, path, Environment::empty())
+}
+
+/// The same, with an environment that it may refer to.
+pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
     let problems = Problems::default();
     let mut found = Found { opened: vec![identity(path)], ..Found::default() };
-    let host = File { path, text, problems: &problems }.read(|top| {
-        let host = (top.table_or_empty("server", server::server), top.table_or_empty("limits", server::limits));
+    let host = File { path, text, problems: &problems, environment }.read(|top| {
+        let access_keys = access_key::access_keys(top);
+        let has_keys = top.has("access_keys");
+        let server = top.table_or_empty("server", |section| server::server(section, has_keys));
+        let limits = top.table_or_empty("limits", server::limits);
         found.collect(top);
-        host
+        (access_keys, server, limits)
     });
     found.check_routes(&problems);
     let problems = problems.into_sorted();
     match host {
-        Some((server, limits)) if problems.is_empty() => Ok(found.into_config(server, limits)),
+        Some(host) if problems.is_empty() => Ok(found.into_config(host)),
         _ => Err(ConfigError { problems }),
     }
 }
@@ -141,7 +155,7 @@ impl Found {
         }
         self.opened.push(identity);
         match fs::read_to_string(&path) {
-            Ok(text) => self.read_included(File { path: &path, text: &text, problems: top.file.problems }),
+            Ok(text) => self.read_included(File { path: &path, text: &text, ..top.file }),
             Err(error) => top.problem("include", format!("{include:?} cannot be read: {error}")),
         }
     }
@@ -149,7 +163,7 @@ impl Found {
     fn read_included(&mut self, file: File<'_>) {
         file.read(|top| {
             self.collect(top);
-            for key in ["server", "limits"] {
+            for key in ["server", "limits", "access_keys"] {
                 top.refuse(key, "belongs in the file that wisp is started with");
             }
         });
@@ -177,10 +191,10 @@ impl Found {
         }
     }
 
-    fn into_config(self, server: ServerConfig, limits: Limits) -> Config {
+    fn into_config(self, (access_keys, server, limits): (Vec<AccessKeyConfig>, ServerConfig, Limits)) -> Config {
         let functions = self.functions.into_values().map(|(_, function)| function).collect();
         let domains = self.domains.into_iter().map(|(name, (_, domain))| (name, domain.into())).collect();
-        Config { server, limits, functions, domains, files: self.opened }
+        Config { server, limits, access_keys, functions, domains, files: self.opened }
     }
 }
 

@@ -19,7 +19,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue, ValueDeserializer},
 };
 
-use super::{check::Problem, nearest::hint};
+use super::{Environment, check::Problem, nearest::hint};
 
 /// Everything wrong that was found so far.
 #[derive(Debug, Default)]
@@ -58,6 +58,7 @@ pub(super) struct File<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
     pub(super) problems: &'a Problems,
+    pub(super) environment: Environment<'a>,
 }
 
 impl<'a> File<'a> {
@@ -241,6 +242,15 @@ impl<'a> Section<'a> {
             Some(Section::new(self.file, self.header(key), line, table).read(&mut read))
         });
         tables.collect()
+    }
+
+    /// Like `list`, but the list may be absent.
+    pub(super) fn list_if_any(&mut self, key: &'static str, read: impl FnMut(&mut Section<'a>)) {
+        if self.has(key) {
+            self.list(key, read);
+        } else {
+            self.known.push(key);
+        }
     }
 
     /// Reports what is wrong with `key`: its value, the reason, the way out.

@@ -13,12 +13,16 @@ use std::{
     time::Duration,
 };
 
+mod access_key;
 mod check;
+mod environment;
 mod file;
 mod nearest;
 pub mod units;
 
-pub use check::{ConfigError, Problem, load, parse};
+pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
+pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
+pub use environment::Environment;
 
 pub use crate::catalog::RewriteRule;
 
@@ -29,6 +33,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// What a request, a response and an instance may not exceed.
     pub limits: Limits,
+    /// Who may ask the API; none: everybody who reaches it.
+    pub access_keys: Vec<AccessKeyConfig>,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.

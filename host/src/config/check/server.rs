@@ -55,8 +55,8 @@ pub(super) const ANY_TIME: RangeInclusive<Span> = Span(Duration::ZERO)..=Span(Du
 const BYTES: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize(4 << 30);
 const ELEMENTS: RangeInclusive<usize> = 1..=1 << 30;
 
-/// `[server]`.
-pub(super) fn server(section: &mut Section<'_>) -> ServerConfig {
+/// `[server]` of a host with or without access keys.
+pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig {
     let api_listen = address(section, "api_listen", API_LISTEN);
     let server = ServerConfig {
         listen: address(section, "listen", LISTEN),
@@ -73,7 +73,7 @@ pub(super) fn server(section: &mut Section<'_>) -> ServerConfig {
         region: told(section, "region", REGION),
         build_sources: section.or("build_sources", api_listen.ip().is_loopback()),
     };
-    check_listeners(&server, section);
+    check_listeners(&server, has_keys, section);
     server
 }
 
@@ -104,12 +104,12 @@ fn network(text: &str, section: &Section<'_>) -> Option<IpNet> {
     network.ok()
 }
 
-fn check_listeners(server: &ServerConfig, section: &Section<'_>) {
+fn check_listeners(server: &ServerConfig, has_keys: bool, section: &Section<'_>) {
     let ServerConfig { listen, api_listen, .. } = server;
-    if !api_listen.ip().is_loopback() {
+    if !has_keys && !api_listen.ip().is_loopback() {
         let reason = format!(
-            "{api_listen} can be reached from other machines, but no access keys are configured; give a loopback \
-             address such as \"127.0.0.1:9001\""
+            "{api_listen} can be reached from other machines, but no access keys are configured; add \
+             [[access_keys]], or give a loopback address such as \"127.0.0.1:9001\""
         );
         section.problem("api_listen", reason);
     }
