@@ -23,4 +23,4 @@ pub mod store;
 pub mod telemetry;
 pub mod trigger;
 
-pub use api::signature;
+pub use api::{checksum, signature};

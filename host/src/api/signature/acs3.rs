@@ -45,10 +45,12 @@ impl<'a> Claim<'a> {
         })
     }
 
-    /// A header that is read but not signed could be another one than the client sent.
-    fn check_signed(&self, headers: &HeaderMap) -> Result<(), SignatureError> {
+    /// A header that is read but not signed could be another one than the client sent. The documented recipe for
+    /// triggers leaves the host out.
+    fn check_signed(&self, headers: &HeaderMap, resource: Resource) -> Result<(), SignatureError> {
         let read = headers.keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("x-acs-"));
-        match read.chain([DATE]).find(|name| !self.signed_headers.contains(*name)) {
+        let host = (resource == Resource::Api).then_some(header::HOST.as_str());
+        match read.chain(host).find(|name| !self.signed_headers.contains(*name)) {
             Some(unsigned) => Err(SignatureError::Unsigned(unsigned.to_owned())),
             None => Ok(()),
         }
@@ -65,7 +67,7 @@ pub(super) fn verify(
 ) -> Result<Caller, SignatureError> {
     let claim = Claim::parse(claim)?;
     let date = request.text(DATE).ok_or(SignatureError::MissingHeader(DATE))?;
-    claim.check_signed(request.headers)?;
+    claim.check_signed(request.headers, resource)?;
     let content = request.text(CONTENT);
     // The documented recipe for triggers signs an empty text in the place of the body's digest.
     if content.is_none() && resource == Resource::Api {

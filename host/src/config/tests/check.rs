@@ -354,7 +354,7 @@ fn wrong_files_say_what_to_write() {
         ),
         (
             "[server]\napi_listen = \"0.0.0.0:9001\"",
-            "wisp.toml:2: `api_listen` in [server]: 0.0.0.0:9001 can be reached from other machines, but no access keys are configured; give a loopback address such as \"127.0.0.1:9001\"",
+            "wisp.toml:2: `api_listen` in [server]: 0.0.0.0:9001 can be reached from other machines, but no access keys are configured; add [[access_keys]], or give a loopback address such as \"127.0.0.1:9001\"",
         ),
         (
             "[server]\napi_listen = \"127.0.0.1:9000\"",
