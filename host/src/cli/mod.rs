@@ -1,8 +1,9 @@
 //! The command line. One file a subcommand: its clap struct says what was typed, its `execute` does it.
 //!
-//! What commands share: `project` (finding and reading `wisp.toml`), `builds`, `serving` (deploy ▸ bind ▸ serve until a
+//! What commands share: `project` (finding and reading its file), `builds`, `serving` (deploy ▸ bind ▸ serve until a
 //! signal), `watch`, `client` (asking a running wisp), `activity` and `terminal` (what people see), `failure` (exit
-//! codes). The environment is read here and nowhere else, by clap.
+//! codes). The environment is read here and nowhere else: by clap, and by
+//! `project` for variables that a configuration names.
 
 use std::process::ExitCode;
 

@@ -1,28 +1,41 @@
-//! Finding and reading `wisp.toml`.
+//! Finding and reading a project's file: `wisp.toml`, or the deployment file of another tool.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
-use wisp::config::{self, Config, ConfigError, FunctionConfig};
+use wisp::config::{self, Config, ConfigError, Environment, FunctionConfig, Problem};
 
-use super::{Failure, terminal::counted};
+use super::{
+    Failure,
+    terminal::{counted, warn},
+};
 
 /// The configuration file of a project.
 pub(super) const FILE: &str = "wisp.toml";
 
+/// What a directory is looked through for, in this order: wisp's own file, Fun's, Serverless Devs'.
+const FILES: [&str; 5] = [FILE, "template.yml", "template.yaml", "s.yaml", "s.yml"];
+
+/// The file of the project in a directory; `wisp.toml` if there is none.
+pub(super) fn file_in(directory: &Path) -> PathBuf {
+    // A plain `wisp.toml` in messages, where a `./wisp.toml` would do as well.
+    let candidate = |file: &str| if directory == Path::new(".") { file.into() } else { directory.join(file) };
+    FILES.iter().map(|file| candidate(file)).find(|file| file.is_file()).unwrap_or_else(|| candidate(FILE))
+}
+
 /// `--config`, wherever a command takes it.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The configuration file [default: wisp.toml]
+    /// The configuration file [default: wisp.toml, template.yml or s.yaml, whichever is here]
     #[arg(long, short, env = "WISP_CONFIG", value_name = "FILE", hide_env_values = true)]
     config: Option<PathBuf>,
 }
 
 impl ConfigArgs {
-    /// The file that was named, or `wisp.toml` here.
+    /// The file that was named, or the project's here.
     pub(super) fn path(&self) -> PathBuf {
-        self.config.clone().unwrap_or_else(|| FILE.into())
+        self.config.clone().unwrap_or_else(|| file_in(Path::new(".")))
     }
 
     /// The configuration.
@@ -32,7 +45,7 @@ impl ConfigArgs {
 
     /// The configuration, if a file was named or is here.
     pub(super) fn load_if_any(&self) -> Result<Option<Config>, Failure> {
-        if self.config.is_none() && !Path::new(FILE).exists() {
+        if self.config.is_none() && !self.path().exists() {
             return Ok(None);
         }
         self.load().map(Some)
@@ -47,7 +60,26 @@ pub(super) fn load(path: &Path) -> Result<Config, Failure> {
             path.display()
         )));
     }
-    config::load(path).map_err(|error| Failure::usage(problems(&error)))
+    let config = read(path).map_err(|error| Failure::usage(problems(&error)))?;
+    show_warnings(&config.warnings);
+    Ok(config)
+}
+
+/// The configuration in a file, with the variables of this process.
+pub(super) fn read(path: &Path) -> Result<Config, ConfigError> {
+    config::load_with(path, Environment::new(&variable))
+}
+
+/// A variable that a configuration names.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What of a configuration has no effect.
+pub(super) fn show_warnings(warnings: &[Problem]) {
+    for warning in warnings {
+        warn(&warning.to_string());
+    }
 }
 
 /// What an empty file means: all defaults.

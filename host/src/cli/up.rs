@@ -10,13 +10,7 @@ use std::{
 use anyhow::anyhow;
 use clap::Args;
 use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
-use wisp::{
-    catalog::Revision,
-    config::{self, Config},
-    host::FunctionHost,
-    server::Listeners,
-    telemetry::LogFollower,
-};
+use wisp::{catalog::Revision, config::Config, host::FunctionHost, server::Listeners, telemetry::LogFollower};
 
 use super::{
     Failure,
@@ -55,12 +49,7 @@ impl UpArgs {
 }
 
 fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
-    // A plain `wisp.toml` in messages, where a `./wisp.toml` would do as well.
-    let file = match path {
-        here if here == Path::new(".") => project::FILE.into(),
-        directory if directory.is_dir() => directory.join(project::FILE),
-        file => file.to_owned(),
-    };
+    let file = if path.is_dir() { project::file_in(path) } else { path.to_owned() };
     if file.is_file() {
         return Ok(file);
     }
@@ -135,13 +124,16 @@ async fn reload_on_change(project: Project, mut config: Config, host: FunctionHo
 impl Project {
     /// `None`, and a message, if the configuration is wrong now.
     fn read_again(&self, current: &Config) -> Option<Config> {
-        let checked = config::load(&self.file).map_err(|error| project::problems(&error)).and_then(|mut next| {
+        let checked = project::read(&self.file).map_err(|error| project::problems(&error)).and_then(|mut next| {
             self.listen.apply(&mut next).map_err(Failure::into_error)?;
             Ok(next)
         });
         match checked {
             Ok(next) => {
                 warn_of_restart(current, &next);
+                if current.warnings != next.warnings {
+                    project::show_warnings(&next.warnings);
+                }
                 Some(next)
             }
             Err(error) => {
@@ -152,10 +144,10 @@ impl Project {
     }
 }
 
-/// Listeners and limits belong to the process. Said once: the next change is compared with this one.
+/// Listeners, limits and access keys belong to the process. Said once: the next change is compared with this one.
 fn warn_of_restart(current: &Config, next: &Config) {
-    if current.server != next.server || current.limits != next.limits {
-        warn("[server] and [limits] take effect when wisp is started again");
+    if current.server != next.server || current.limits != next.limits || current.access_keys != next.access_keys {
+        warn("[server], [limits] and [[access_keys]] take effect when wisp is started again");
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     AccessKeyConfig, Config, Environment, FunctionConfig, Limits, ServerConfig,
     file::{File, Place, Problems, Section},
     nearest::hint,
+    template,
 };
 
 mod access_key;
@@ -64,8 +65,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     load_with(path, Environment::empty())
 }
 
-/// The configuration in the file at `path`.
+/// The configuration in the file at `path`: a `wisp.toml`, or a deployment file of another tool.
 pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    if template::is_template(path) {
+        return template::Project::load(path, environment)?.into_config(path);
+    }
     match fs::read_to_string(path) {
         Ok(text) => parse_with(&text, path, environment),
         Err(error) => {
@@ -194,7 +198,7 @@ impl Found {
     fn into_config(self, (access_keys, server, limits): (Vec<AccessKeyConfig>, ServerConfig, Limits)) -> Config {
         let functions = self.functions.into_values().map(|(_, function)| function).collect();
         let domains = self.domains.into_iter().map(|(name, (_, domain))| (name, domain.into())).collect();
-        Config { server, limits, access_keys, functions, domains, files: self.opened }
+        Config { server, limits, access_keys, functions, domains, warnings: Vec::new(), files: self.opened }
     }
 }
 

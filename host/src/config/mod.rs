@@ -18,6 +18,7 @@ mod check;
 mod environment;
 mod file;
 mod nearest;
+pub mod template;
 pub mod units;
 
 pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
@@ -39,6 +40,8 @@ pub struct Config {
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
+    /// What has no effect, for people to know.
+    pub warnings: Vec<Problem>,
     /// Every file that this was read from: the configuration itself first, then what it includes.
     pub files: Vec<PathBuf>,
 }

@@ -21,7 +21,8 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, access_keys, functions, domains, files } = config("");
+    let Config { server, limits, access_keys, functions, domains, warnings, files } = config("");
+    assert!(warnings.is_empty());
     assert!(access_keys.is_empty());
     assert_eq!(files.len(), 1);
     assert_eq!(server.listen, SocketAddr::from(([127, 0, 0, 1], 9000)));
