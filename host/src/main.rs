@@ -11,6 +11,7 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cli::answer_shell();
     let cli = cli::Cli::parse();
     cli.log.init();
     cli.execute().unwrap_or_else(|failure| failure.report())

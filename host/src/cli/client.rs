@@ -1,6 +1,6 @@
 //! Asks a running wisp, by its API.
 
-use std::{fmt, io, str::FromStr, time::Duration};
+use std::{fmt, io, path::Path, str::FromStr, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -11,6 +11,11 @@ use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
+};
+use jiff::Timestamp;
+use wisp::{
+    config::{AccessScope, Config, Secret, template::is_template},
+    signature::{self, Credentials, Resource},
 };
 
 use super::{
@@ -28,20 +33,72 @@ const REQUEST_ID: &str = "x-fc-request-id";
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
     /// The API of a running wisp, such as 127.0.0.1:9001 [default: `server.api_listen` of the configuration]
-    #[arg(long, env = "WISP_SERVER", value_name = "URL", hide_env_values = true)]
+    #[arg(long, visible_alias = "url", env = "WISP_SERVER", value_name = "URL", hide_env_values = true)]
     pub(super) server: Option<Endpoint>,
     #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
     pub(super) config: ConfigArgs,
+}
+
+/// The access key that requests are signed with.
+#[derive(Debug, Args)]
+struct KeyArgs {
+    /// The id of an access key of that wisp [default: the first of the configuration that may do everything]
+    #[arg(long, env = "WISP_ACCESS_KEY_ID", value_name = "ID", hide_env_values = true, requires = "access_key_secret")]
+    access_key_id: Option<String>,
+    /// Its secret; better in WISP_ACCESS_KEY_SECRET, because other users see the command line
+    #[arg(long, env = "WISP_ACCESS_KEY_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = secret)]
+    access_key_secret: Option<Secret>,
+    /// The security token of a key that is lent
+    #[arg(long, env = "WISP_SECURITY_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret)]
+    security_token: Option<Secret>,
+}
+
+/// A parser that cannot fail, but for clap.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+impl KeyArgs {
+    fn is_typed(&self) -> bool {
+        self.access_key_id.is_some()
+    }
+
+    /// The key that was typed, or one of the configuration.
+    fn credentials(&self, config: Option<&Config>) -> Option<Credentials> {
+        if let (Some(id), Some(secret)) = (&self.access_key_id, &self.access_key_secret) {
+            let security_token = self.security_token.clone();
+            return Some(Credentials { id: id.clone(), secret: secret.clone(), security_token });
+        }
+        let keys = &config?.access_keys;
+        let key = keys.iter().find(|key| key.scope == AccessScope::Admin).or(keys.first())?;
+        let security_token = key.security_token.clone();
+        Some(Credentials { id: key.id.to_string(), secret: key.secret.clone(), security_token })
+    }
 }
 
 impl ServerArgs {
     /// The API to ask.
     pub(super) fn client(&self) -> Result<ApiClient, Failure> {
-        if let Some(endpoint) = &self.server {
-            return Ok(ApiClient::new(endpoint.clone()));
-        }
-        let config = self.config.load_if_any()?.map_or_else(project::default_config, Ok)?;
-        Ok(ApiClient::new(Endpoint(config.server.api_listen.to_string())))
+        self.client_by(&self.config.path())
+    }
+
+    /// The API to ask; `file` is the configuration that says what was not typed. Deployment files of other tools say
+    /// nothing about a wisp.
+    pub(super) fn client_by(&self, file: &Path) -> Result<ApiClient, Failure> {
+        let load = || match is_template(file) || !self.config.is_typed() && !file.exists() {
+            true => Ok(None),
+            false => project::load(file).map(Some),
+        };
+        let Some(endpoint) = &self.server else {
+            let config = load()?.map_or_else(project::default_config, Ok)?;
+            let endpoint = Endpoint(config.server.api_listen.to_string());
+            return Ok(ApiClient::new(endpoint, self.key.credentials(Some(&config))));
+        };
+        // Whose address was typed needs no configuration, not even a sound one.
+        let config = if self.key.is_typed() { None } else { load().ok().flatten() };
+        Ok(ApiClient::new(endpoint.clone(), self.key.credentials(config.as_ref())))
     }
 }
 
@@ -75,14 +132,16 @@ impl fmt::Display for Endpoint {
 /// The API of one wisp.
 pub(super) struct ApiClient {
     endpoint: Endpoint,
+    /// `None`: requests are not signed.
+    credentials: Option<Credentials>,
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl ApiClient {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint, credentials: Option<Credentials>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        Self { endpoint, http: Client::builder(TokioExecutor::new()).build(connector) }
+        Self { endpoint, credentials, http: Client::builder(TokioExecutor::new()).build(connector) }
     }
 
     /// Whom it asks.
@@ -123,11 +182,20 @@ impl ApiClient {
         *request.method_mut() = method;
         *request.uri_mut() = format!("http://{}{path}", self.endpoint).parse()?;
         *request.headers_mut() = headers;
+        self.sign(&mut request)?;
         let response = self.http.request(request).await.map_err(|error| self.unreachable(&error))?;
         if response.headers().contains_key(REQUEST_ID) {
             return Ok(response);
         }
         Err(anyhow!("what answers at {} is not wisp's API. Name the address that `wisp serve` prints", self.endpoint))
+    }
+
+    fn sign<B>(&self, request: &mut Request<B>) -> anyhow::Result<()> {
+        let Some(credentials) = &self.credentials else { return Ok(()) };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let signed =
+            signature::sign(credentials, &method, &uri, request.headers_mut(), Resource::Api, Timestamp::now());
+        signed.context("the access key cannot be sent in a header")
     }
 
     fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> anyhow::Error {

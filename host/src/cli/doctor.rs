@@ -192,7 +192,7 @@ fn language_name(language: Language) -> &'static str {
 }
 
 fn ports(server: &ServerConfig) -> Result<[Check; 2], Failure> {
-    let client = ApiClient::new(Endpoint(server.api_listen.to_string()));
+    let client = ApiClient::new(Endpoint(server.api_listen.to_string()), None);
     let wisp_runs = runtime::alone(client.answers())?;
     Ok([
         port("trigger port", server.listen, "--listen or `server.listen`", wisp_runs),

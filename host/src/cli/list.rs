@@ -2,19 +2,36 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+use anyhow::bail;
 use clap::Args;
 use serde_json::Value;
 
 use super::{
     Failure,
     client::ServerArgs,
+    completions,
+    control::{
+        Control, names,
+        resource::{FunctionName, Kind, domains, functions_3, functions_of, services},
+    },
     runtime,
     terminal::{full_name, table},
 };
 
-/// List the functions of a running wisp
+/// List what a running wisp serves, or the services, functions, triggers, versions, aliases or domains that its API has
 #[derive(Debug, Args)]
+#[command(after_help = "wisp list                        what is served, with figures\n\
+                        wisp list services\n\
+                        wisp list functions shop         those of a service; without a name, all\n\
+                        wisp list triggers shop/orders\n\
+                        wisp list aliases shop\n\
+                        wisp list domains")]
 pub(crate) struct ListArgs {
+    /// What to list [default: the functions that are served]
+    kind: Option<Kind>,
+    /// Whose: a service for functions, a function for triggers, either for versions and aliases
+    #[arg(add = completions::names())]
+    of: Option<String>,
     /// Print what the server says, as JSON
     #[arg(long)]
     json: bool,
@@ -24,29 +41,141 @@ pub(crate) struct ListArgs {
 
 impl ListArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let client = self.server.client()?;
-        let functions = runtime::alone(client.get_json("/wisp/functions"))??;
+        let control = Control(self.server.client()?);
+        let documents = runtime::alone(self.documents(&control))??;
         let mut out = anstream::stdout();
         if self.json {
-            writeln!(out, "{functions:#}")?;
+            writeln!(out, "{:#}", Value::Array(documents))?;
+        } else if documents.is_empty() {
+            writeln!(out, "the wisp at {} has {}", control.0.endpoint(), self.none())?;
         } else {
-            match functions.as_array().map(Vec::as_slice) {
-                None | Some([]) => writeln!(out, "the wisp at {} has no functions", client.endpoint())?,
-                Some(functions) => writeln!(out, "{}", table(&rows(functions)))?,
-            }
+            writeln!(out, "{}", table(&rows(self.kind, &documents)))?;
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    async fn documents(&self, control: &Control) -> anyhow::Result<Vec<Value>> {
+        let Some(kind) = self.kind else {
+            let functions = control.0.get_json("/wisp/functions").await?;
+            return Ok(functions.as_array().cloned().unwrap_or_default());
+        };
+        match (kind, &self.of) {
+            (Kind::Service, None) => control.all(&services(), "services").await,
+            (Kind::Domain, None) => control.all(&domains(), "customDomains").await,
+            (Kind::Function, None) => all_functions(control).await,
+            (Kind::Function, Some(service)) => functions(control, service).await,
+            (Kind::Trigger, Some(function)) => {
+                control.all(&format!("{}/triggers", FunctionName::parse(function).path()), "triggers").await
+            }
+            (Kind::Version | Kind::Alias, Some(name)) => {
+                let (list, key) = if kind == Kind::Version { ("versions", "versions") } else { ("aliases", "aliases") };
+                control.all(&format!("{}/{list}", control.scope(name).await?.path()), key).await
+            }
+            (Kind::Service | Kind::Domain, Some(_)) => {
+                bail!("{}s belong to nobody; leave the second name out", kind.word())
+            }
+            (Kind::Trigger, None) => bail!("say whose triggers: `wisp list triggers SERVICE/FUNCTION`"),
+            (Kind::Version | Kind::Alias, None) => bail!("say whose: `wisp list {} SERVICE`", kind.word()),
+        }
+    }
+
+    fn none(&self) -> String {
+        let of = self.of.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        match self.kind {
+            None => "no functions".to_owned(),
+            Some(Kind::Alias) => format!("no aliases{of}"),
+            Some(kind) => format!("no {}s{of}", kind.word()),
+        }
+    }
 }
 
-fn rows(functions: &[Value]) -> Vec<Vec<String>> {
-    let heading = ["FUNCTION", "KIND", "LIVE", "IDLE", "COLD STARTS", "OK", "FAILED", "URL"].map(str::to_owned);
-    let mut rows = vec![heading.to_vec()];
-    rows.extend(functions.iter().map(row));
+/// The functions of a service, which then has to be there.
+async fn functions(control: &Control, service: &str) -> anyhow::Result<Vec<Value>> {
+    let path = functions_of(service);
+    if control.find(&format!("{}/{service}", services())).await?.is_none() {
+        bail!("there is no service {service}; `wisp list services` lists them");
+    }
+    Ok(with_service(control.all(&path, "functions").await?, service))
+}
+
+/// The functions of all services, then those of 3.0.
+pub(super) async fn all_functions(control: &Control) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for service in names(&control.all(&services(), "services").await?, "serviceName") {
+        found.extend(with_service(control.all(&functions_of(&service), "functions").await?, &service));
+    }
+    found.extend(control.all(&functions_3(), "functions").await?);
+    Ok(found)
+}
+
+/// A function's document does not say whose it is.
+fn with_service(mut functions: Vec<Value>, service: &str) -> Vec<Value> {
+    functions.iter_mut().for_each(|function| function["serviceName"] = service.into());
+    functions
+}
+
+/// What makes a row of a document.
+type Row = fn(&Value) -> Vec<String>;
+
+fn rows(kind: Option<Kind>, documents: &[Value]) -> Vec<Vec<String>> {
+    let (heading, row): (&[&str], Row) = match kind {
+        None => (&["FUNCTION", "KIND", "LIVE", "IDLE", "COLD STARTS", "OK", "FAILED", "URL"], served),
+        Some(Kind::Service) => (&["SERVICE", "DESCRIPTION", "CHANGED"], |it| {
+            texts(it, &["serviceName", "description", "lastModifiedTime"])
+        }),
+        Some(Kind::Function) => (&["FUNCTION", "RUNTIME", "HANDLER", "MEMORY", "TIMEOUT", "CHANGED"], function),
+        Some(Kind::Trigger) => (&["TRIGGER", "TYPE", "QUALIFIER", "CONFIG"], |it| {
+            texts(it, &["triggerName", "triggerType", "qualifier", "triggerConfig"])
+        }),
+        Some(Kind::Version) => {
+            (&["VERSION", "DESCRIPTION", "CREATED"], |it| texts(it, &["versionId", "description", "createdTime"]))
+        }
+        Some(Kind::Alias) => (&["ALIAS", "VERSION", "SHARES", "DESCRIPTION"], |it| {
+            texts(it, &["aliasName", "versionId", "additionalVersionWeight", "description"])
+        }),
+        Some(Kind::Domain) => (&["DOMAIN", "PROTOCOL", "ROUTES"], domain),
+    };
+    let mut rows = vec![heading.iter().map(ToString::to_string).collect()];
+    rows.extend(documents.iter().map(row));
     rows
 }
 
-fn row(function: &Value) -> Vec<String> {
+/// A cell for each key; what is not set is empty, what is nested is JSON.
+fn texts(document: &Value, keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| cell(&document[*key])).collect()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(entries) if entries.is_empty() => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn function(document: &Value) -> Vec<String> {
+    let name = cell(&document["functionName"]);
+    let name = document["serviceName"].as_str().map_or(name.clone(), |service| format!("{service}/{name}"));
+    let unit =
+        |key: &str, unit: &str| document[key].as_u64().map(|number| format!("{number} {unit}")).unwrap_or_default();
+    let [runtime, handler] = ["runtime", "handler"].map(|key| cell(&document[key]));
+    vec![name, runtime, handler, unit("memorySize", "MB"), unit("timeout", "s"), cell(&document["lastModifiedTime"])]
+}
+
+fn domain(document: &Value) -> Vec<String> {
+    let routes = document["routeConfig"]["routes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let routes: Vec<String> = routes
+        .iter()
+        .map(|route| {
+            let service = route["serviceName"].as_str().map(|service| format!("{service}/")).unwrap_or_default();
+            format!("{} → {service}{}", cell(&route["path"]), cell(&route["functionName"]))
+        })
+        .collect();
+    vec![cell(&document["domainName"]), cell(&document["protocol"]), routes.join(", ")]
+}
+
+fn served(function: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number = |value: &Value| value.as_u64().unwrap_or_default().to_string();
     let (ok, failed) = outcomes(&function["invocations"]);
@@ -86,6 +215,27 @@ mod tests {
             "urls": ["http://127.0.0.1:9000/2016-08-15/proxy/shop/orders/"],
         });
         let url = "http://127.0.0.1:9000/2016-08-15/proxy/shop/orders/";
-        assert_eq!(row(&function), ["shop/orders", "function", "3", "1", "2", "7", "2", url]);
+        assert_eq!(served(&function), ["shop/orders", "function", "3", "1", "2", "7", "2", url]);
+    }
+
+    #[test]
+    fn each_kind_has_a_table_of_its_own() {
+        let row = |kind, document: Value| rows(Some(kind), &[document]).swap_remove(1);
+        assert_eq!(
+            row(
+                Kind::Function,
+                json!({"serviceName": "s", "functionName": "f", "runtime": "custom", "memorySize": 128})
+            ),
+            ["s/f", "custom", "", "128 MB", "", ""]
+        );
+        assert_eq!(
+            row(Kind::Alias, json!({"aliasName": "prod", "versionId": "1", "additionalVersionWeight": {"2": 0.05}})),
+            ["prod", "1", "{\"2\":0.05}", ""]
+        );
+        let routes = json!({"routes": [{"path": "/*", "serviceName": "s", "functionName": "f"}, {"path": "/a", "functionName": "g"}]});
+        assert_eq!(
+            row(Kind::Domain, json!({"domainName": "example.com", "protocol": "HTTP", "routeConfig": routes})),
+            ["example.com", "HTTP", "/* → s/f, /a → g"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The command line. One file a subcommand: its clap struct says what was typed, its `execute` does it.
 //!
 //! What commands share: `project` (finding and reading its file), `builds`, `serving` (deploy ▸ bind ▸ serve until a
-//! signal), `watch`, `client` (asking a running wisp), `activity` and `terminal` (what people see), `failure` (exit
+//! signal), `watch`, `client` (asking a running wisp), `control` (its control plane), `activity` and `terminal` (what people see), `failure` (exit
 //! codes). The environment is read here and nowhere else: by clap, and by
 //! `project` for variables that a configuration names.
 
@@ -10,12 +10,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod activity;
+mod alias;
 mod build;
 mod builds;
 mod client;
 mod completions;
+mod control;
+mod deploy;
 mod doctor;
+mod domain;
 mod failure;
+mod get;
 mod inspect;
 mod invoke;
 mod list;
@@ -23,11 +28,14 @@ mod log;
 mod logs;
 mod new;
 mod project;
+mod publish;
+mod remove;
 mod runtime;
 mod serve;
 mod serving;
 mod template;
 mod terminal;
+mod trigger;
 mod up;
 mod watch;
 
@@ -50,13 +58,22 @@ enum Command {
     Up(up::UpArgs),
     Build(build::BuildArgs),
     Serve(serve::ServeArgs),
+    Deploy(deploy::DeployArgs),
     Invoke(invoke::InvokeArgs),
     List(list::ListArgs),
+    Get(get::GetArgs),
+    Remove(remove::RemoveArgs),
+    Publish(publish::PublishArgs),
+    Alias(alias::AliasArgs),
+    Trigger(trigger::TriggerArgs),
+    Domain(domain::DomainArgs),
     Logs(logs::LogsArgs),
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
 }
+
+pub(crate) use completions::answer_shell;
 
 impl Cli {
     /// Does what was typed.
@@ -67,7 +84,14 @@ impl Cli {
             Command::Build(args) => args.execute(),
             Command::Serve(args) => args.execute(),
             Command::Invoke(args) => args.execute(),
+            Command::Deploy(args) => args.execute(),
             Command::List(args) => args.execute(),
+            Command::Get(args) => args.execute(),
+            Command::Remove(args) => args.execute(),
+            Command::Publish(args) => args.execute(),
+            Command::Alias(args) => args.execute(),
+            Command::Trigger(args) => args.execute(),
+            Command::Domain(args) => args.execute(),
             Command::Logs(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
             Command::Doctor(args) => args.execute(),

@@ -38,6 +38,11 @@ impl ConfigArgs {
         self.config.clone().unwrap_or_else(|| file_in(Path::new(".")))
     }
 
+    /// Whether a file was named.
+    pub(super) fn is_typed(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// The configuration.
     pub(super) fn load(&self) -> Result<Config, Failure> {
         load(&self.path())

@@ -70,6 +70,24 @@ pub struct ProjectFunction {
     origins: BTreeMap<String, Origin>,
 }
 
+impl ProjectFunction {
+    /// A function of which only the name is known.
+    pub fn new(service: Option<Arc<str>>, name: Arc<str>) -> Self {
+        Self {
+            service,
+            name,
+            attributes: Map::new(),
+            code: None,
+            triggers: Vec::new(),
+            async_config: None,
+            provision_config: None,
+            concurrency_config: None,
+            line: 1,
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
 /// Where an attribute comes from.
 #[derive(Clone, Debug)]
 struct Origin {

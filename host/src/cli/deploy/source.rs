@@ -1,0 +1,190 @@
+//! What is deployed: the project in a file, and the packages of its functions.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use serde_json::{Map, Value as Json, json};
+use wisp::{
+    component::package::{self, PackageLimits},
+    config::{
+        self, Config, Environment, FunctionConfig, Problem,
+        template::{Project, ProjectDomain, ProjectFunction, ProjectTrigger},
+    },
+};
+
+use super::{no_project, plan::Packages};
+use crate::cli::{
+    Failure,
+    activity::Show,
+    builds::{self, Outcome, Which},
+    control::resource::FunctionName,
+    project,
+    terminal::counted,
+};
+
+/// The name of the trigger that `[functions.<name>.http]` stands for.
+const HTTP_TRIGGER: &str = "http";
+
+/// A project and its code.
+pub(super) struct Source {
+    pub(super) project: Project,
+    pub(super) packages: Packages,
+}
+
+/// Reads a project's file, builds what must be built here, and packs all code.
+pub(super) fn read(file: &Path) -> Result<Source, Failure> {
+    if !file.is_file() {
+        return Err(no_project(file));
+    }
+    let project = if config::template::is_template(file) { template(file)? } else { own(file)? };
+    let packages = packages(&project)?;
+    Ok(Source { project, packages })
+}
+
+fn template(file: &Path) -> Result<Project, Failure> {
+    let read = Project::load(file, Environment::new(&project::variable));
+    read.map_err(|error| Failure::usage(project::problems(&error)))
+}
+
+/// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
+fn own(file: &Path) -> Result<Project, Failure> {
+    let config = project::load(file)?;
+    let outcomes = builds::run(&config, &config.functions, Which::Stale, Show::fitting());
+    let failed: Vec<_> = outcomes
+        .iter()
+        .filter_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Fresh | Outcome::Built => None,
+        })
+        .collect();
+    failed.iter().for_each(|error| builds::report(error));
+    if !failed.is_empty() {
+        return Err(anyhow!("{} could not be built, so nothing is deployed", counted(failed.len(), "component")).into());
+    }
+    Ok(of_config(&config, file))
+}
+
+/// A configuration in the words of the API.
+fn of_config(config: &Config, file: &Path) -> Project {
+    let mut project = Project::default();
+    for function in &config.functions {
+        project.services.entry(function.service.clone()).or_default();
+        project.functions.push(of_function(function));
+        let lost = lost_settings(function);
+        if !lost.is_empty() {
+            let message = format!(
+                "{} of function {} cannot be told to the API, which has no such attributes",
+                lost.join(", "),
+                function.name
+            );
+            project.warnings.push(Problem { file: file.to_owned(), line: None, message });
+        }
+    }
+    for (name, domain) in &config.domains {
+        let routes: Vec<Json> = domain.routes.iter().map(route).collect();
+        let attributes = Map::from_iter([("routeConfig".to_owned(), json!({ "routes": routes }))]);
+        project.domains.insert(name.clone(), ProjectDomain { attributes, without_services: false, line: 1 });
+    }
+    project
+}
+
+fn route(route: &config::RouteConfig) -> Json {
+    let mut document = json!({
+        "path": route.path,
+        "serviceName": &*route.service,
+        "functionName": &*route.function,
+        "qualifier": &*route.qualifier,
+    });
+    if !route.methods.is_empty() {
+        document["methods"] = route.methods.iter().map(|method| json!(method.as_str())).collect();
+    }
+    document
+}
+
+fn of_function(function: &FunctionConfig) -> ProjectFunction {
+    let mut attributes = Map::new();
+    let mut put = |key: &str, value: Json| drop(attributes.insert(key.to_owned(), value));
+    if !function.handler.is_empty() {
+        put("handler", json!(&*function.handler));
+    }
+    if let Some(initializer) = &function.initializer {
+        put("initializer", json!(&**initializer));
+        put("initializationTimeout", json!(function.initialization_timeout.as_secs()));
+    }
+    put("timeout", json!(function.timeout.as_secs()));
+    put("memorySize", json!(function.memory >> 20));
+    put("instanceConcurrency", json!(function.instance_concurrency.get()));
+    put("environmentVariables", json!(function.environment));
+    let triggers = function.http.as_ref().map(|http| {
+        let methods: Vec<&str> = http.methods.iter().map(http::Method::as_str).collect();
+        let config = json!({ "authType": "anonymous", "methods": methods });
+        let attributes = Map::from_iter([("triggerConfig".to_owned(), config)]);
+        ProjectTrigger { name: HTTP_TRIGGER.to_owned(), kind: "http".to_owned(), attributes, line: 1 }
+    });
+    let mut project = ProjectFunction::new(Some(function.service.clone()), function.name.clone());
+    project.attributes = attributes;
+    project.code = Some(function.component.clone());
+    project.triggers = triggers.into_iter().collect();
+    project
+}
+
+/// The keys of a function that say something and that the API has no word for.
+fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
+    let lost = [
+        ("`isolation`", function.isolation != config::Isolation::Instance),
+        ("`min_instances`", function.min_instances > 0),
+        ("`max_requests_per_instance`", function.max_requests_per_instance.is_some()),
+        ("`code_dir`", function.code_dir.is_some()),
+    ];
+    lost.into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect()
+}
+
+/// The code of all functions that have any here.
+fn packages(project: &Project) -> Result<Packages, Failure> {
+    let mut packages = Packages::new();
+    for function in &project.functions {
+        let name = FunctionName {
+            service: function.service.as_ref().map(ToString::to_string),
+            name: function.name.to_string(),
+        };
+        let Some(code) = &function.code else { continue };
+        let packed = package::pack(code, &PackageLimits::default())
+            .with_context(|| format!("the code of function {name} at {} cannot be packed", code.display()))?;
+        packages.insert(name, packed.bytes);
+    }
+    Ok(packages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wisp_toml_is_told_in_the_words_of_the_api() {
+        let text = "[functions.hello]\nservice = \"shop\"\ncomponent = \"hello.wasm\"\nmemory = \"256 MB\"\ninitializer = \
+                    \"i.i\"\nisolation = \"request\"\nenvironment = { A = \"1\" }\nhttp = { methods = [\"GET\"] }\n\
+                    [functions.quiet]\ncomponent = \"quiet.wasm\"\n[domains.\"example.com\"]\nroutes = [{ path = \"/*\", \
+                    service = \"shop\", function = \"hello\" }]\n";
+        let file = Path::new("/srv/wisp.toml");
+        let project = of_config(&config::parse(text, file).unwrap(), file);
+        assert_eq!(project.services.keys().map(|name| &**name).collect::<Vec<_>>(), ["default", "shop"]);
+        let hello = &project.functions[1];
+        assert_eq!(
+            Json::Object(hello.attributes.clone()),
+            json!({
+                "initializer": "i.i", "initializationTimeout": 3, "timeout": 3, "memorySize": 256, "instanceConcurrency": 1,
+                "environmentVariables": {"A": "1"},
+            })
+        );
+        assert_eq!(hello.code.as_deref(), Some(Path::new("/srv/hello.wasm")));
+        let trigger = &hello.triggers[0];
+        assert_eq!((trigger.name.as_str(), trigger.kind.as_str()), ("http", "http"));
+        assert_eq!(trigger.attributes["triggerConfig"], json!({"authType": "anonymous", "methods": ["GET"]}));
+        assert_eq!(
+            project.domains["example.com"].attributes["routeConfig"]["routes"],
+            json!([{"path": "/*", "serviceName": "shop", "functionName": "hello", "qualifier": "LATEST"}])
+        );
+        let warnings: Vec<_> = project.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, ["`isolation` of function hello cannot be told to the API, which has no such attributes"]);
+    }
+}
