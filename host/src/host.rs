@@ -16,7 +16,7 @@ use crate::{
     admission::Admission,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, LATEST, Revision, Target},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
     config::{Config, FunctionConfig, Limits, ServerConfig},
     engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
@@ -85,6 +85,8 @@ struct Shared {
     server: ServerConfig,
     limits: Arc<Limits>,
     loader: Loader,
+    /// Set if functions may be served before their code is compiled.
+    runtimes: OnceLock<Runtimes>,
     admission: Admission,
     scratch: Arc<ScratchRoot>,
     catalog: ArcSwap<Catalog>,
@@ -106,6 +108,7 @@ impl FunctionHost {
         let scratch = Arc::new(ScratchRoot::new(&server.data_dir.join("scratch"))?);
         let shared = Arc::new(Shared {
             loader: Loader::new(engines, cache)?,
+            runtimes: OnceLock::new(),
             admission: Admission::new(server.max_instances.get()),
             limits: Arc::new(limits),
             scratch,
@@ -142,6 +145,30 @@ impl FunctionHost {
     /// Makes components ready.
     pub fn loader(&self) -> &Loader {
         &self.0.loader
+    }
+
+    /// From now on, a function whose component these runtimes have made is served at once by its runtime, which loads the
+    /// sources in each instance; [`Self::compile_interim`] puts the component in its place. For development: such instances
+    /// start as slowly as the sources load.
+    pub fn serve_before_compiled(&self, runtimes: Runtimes) {
+        // Set once, by the one command that watches sources.
+        let _ = self.0.runtimes.set(runtimes);
+    }
+
+    /// Compiles what is served by its runtime for the time being, so that the next deploy replaces it: blocking, for
+    /// seconds. `false` if there was nothing to compile.
+    pub fn compile_interim(&self) -> bool {
+        let revisions: Vec<_> = self.catalog().revisions().into_iter().cloned().collect();
+        let interim = revisions.iter().filter(|revision| revision.ready.interim);
+        interim.filter(|revision| self.compile(revision)).count() > 0
+    }
+
+    fn compile(&self, revision: &Revision) -> bool {
+        let compiled = fs::read(&revision.function.component)
+            .map_err(ComponentError::from)
+            .and_then(|bytes| self.0.loader.load(&bytes, || {}));
+        // The deploy that follows finds and tells what is wrong.
+        compiled.is_ok()
     }
 
     /// The functions in force at this moment.
@@ -218,7 +245,11 @@ impl FunctionHost {
             return Ok(unchanged);
         }
         let (loader, name) = (self.0.loader.clone(), function.name.clone());
+        let runtimes = self.0.runtimes.get().cloned();
         let load = tokio::task::spawn_blocking(move || {
+            if let Some(interim) = runtimes.and_then(|runtimes| runtimes.interim(&bytes)) {
+                return Ok(interim);
+            }
             loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
         });
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
@@ -234,7 +265,7 @@ impl FunctionHost {
         let same = revisions
             .into_iter()
             .find(|revision| *revision.function == *function && revision.source_digest == *source_digest);
-        same.cloned()
+        same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
     }
 
     fn assemble(
@@ -265,6 +296,7 @@ impl FunctionHost {
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
             cpu_gate: self.0.loader.engines().cpu_gate(),
+            network_attempts: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! The command line. One file a subcommand: its clap struct says what was typed, its `execute` does it.
 //!
-//! What commands share: `project` (finding and reading `wisp.toml`), `builds`, `serving` (deploy ▸ bind ▸ serve until a
+//! What commands share: `project` (finding and reading `wisp.toml`), `runtimes` (finding language runtimes), `builds`, `serving` (deploy ▸ bind ▸ serve until a
 //! signal), `watch`, `client` (asking a running wisp), `activity` and `terminal` (what people see), `failure` (exit
 //! codes). The environment is read here and nowhere else, by clap.
 
@@ -23,6 +23,7 @@ mod logs;
 mod new;
 mod project;
 mod runtime;
+mod runtimes;
 mod serve;
 mod serving;
 mod template;

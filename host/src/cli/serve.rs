@@ -26,7 +26,7 @@ pub(crate) struct ServeArgs {
 
 impl ServeArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let mut config = self.config.load()?;
+        let mut config = self.config.load_or_infer()?;
         self.listen.apply(&mut config.server)?;
         runtime::with_workers(serve(config, self.json))?
     }

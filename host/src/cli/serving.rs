@@ -66,11 +66,22 @@ impl ListenArgs {
 
 /// A host with all functions of the configuration.
 pub(super) async fn deployed(config: &Config) -> Result<FunctionHost, Failure> {
+    let host = empty(config)?;
+    deploy(&host, config).await?;
+    Ok(host)
+}
+
+/// A host without functions.
+pub(super) fn empty(config: &Config) -> Result<FunctionHost, Failure> {
     raise_open_files();
     let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
     warn_of_allocation(&host);
-    host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?;
     Ok(host)
+}
+
+/// Puts all functions of the configuration in force.
+pub(super) async fn deploy(host: &FunctionHost, config: &Config) -> Result<(), Failure> {
+    Ok(host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?)
 }
 
 /// All functions that cannot be served, one a line.
