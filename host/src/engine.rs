@@ -243,6 +243,21 @@ fn pool(slots: usize) -> PoolingAllocationConfig {
     pool
 }
 
+/// How much less than others those threads count that compile what nobody waits for.
+const BEHIND: i32 = 10;
+
+/// Runs a compilation on threads that give way to all others.
+///
+/// # Errors
+/// If the threads cannot be made.
+pub(crate) fn behind<T: Send>(compile: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    let threads = rayon::ThreadPoolBuilder::new().thread_name(|_| "wisp-compile".into()).start_handler(|_| {
+        // On Linux the calling thread's own; where it cannot be lowered, nothing else changes.
+        let _ = rustix::process::setpriority_process(None, BEHIND);
+    });
+    Ok(threads.build()?.install(compile))
+}
+
 /// Advances the engine's epoch for as long as the engine lives: the thread holds it weakly and ends by itself.
 fn start_ticker(engine: &Engine) -> anyhow::Result<()> {
     let engine = engine.weak();

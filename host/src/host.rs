@@ -18,7 +18,7 @@ use crate::{
     catalog::{Catalog, LATEST, Revision, Target},
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
     config::{Config, FunctionConfig, Limits, ServerConfig},
-    engine::Engines,
+    engine::{self, Engines},
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
@@ -163,12 +163,10 @@ impl FunctionHost {
         interim.filter(|revision| self.compile(revision)).count() > 0
     }
 
+    /// What is wrong with it is found, and told, by the deploy that follows.
     fn compile(&self, revision: &Revision) -> bool {
-        let compiled = fs::read(&revision.function.component)
-            .map_err(ComponentError::from)
-            .and_then(|bytes| self.0.loader.load(&bytes, || {}));
-        // The deploy that follows finds and tells what is wrong.
-        compiled.is_ok()
+        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
+        engine::behind(|| self.0.loader.load(&bytes, || {})).is_ok_and(|loaded| loaded.is_ok())
     }
 
     /// The functions in force at this moment.
@@ -255,7 +253,10 @@ impl FunctionHost {
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
         fits(&function, &ready)?;
         let policy = self.policy(function.clone())?;
-        try_out(&ready, &policy).await.map_err(DeployReason::Trial)?;
+        // What stands in for a component was tried when the component was built, and takes long to start.
+        if !ready.interim {
+            try_out(&ready, &policy).await.map_err(DeployReason::Trial)?;
+        }
         Ok(Arc::new(self.assemble(function, Arc::new(ready), policy, source_digest, began.elapsed())))
     }
 

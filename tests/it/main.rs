@@ -14,4 +14,6 @@ mod instances;
 mod limits;
 mod observability;
 mod payload_formats;
+mod runtimes;
 mod shutdown;
+mod sources;

@@ -133,6 +133,12 @@ async fn sources_that_end_or_outgrow_their_instance_are_told_how() {
     assert!(missing.contains("Cannot find module 'other.js'"), "{missing}");
 }
 
+#[test]
+fn sources_without_a_handler_are_told_so() {
+    let error = index("kinds none").build(FUNCTION).unwrap_err().to_string();
+    assert!(error.contains("it found no handler in the sources. Name one in `handler`"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_runtimes_warnings_and_the_log_of_the_sources_are_told() {
     let project = index("answer hi\nwarn old style\ntop log at the top");

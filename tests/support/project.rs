@@ -43,7 +43,12 @@ fn artifacts() -> ArtifactCache {
 
 /// The runtimes in a directory, for instances of `loader`.
 pub fn runtimes(loader: Loader, directory: &Path) -> Runtimes {
-    Runtimes::new(loader, artifacts(), vec![directory.to_owned()]).unwrap()
+    runtimes_in(loader, vec![directory.to_owned()])
+}
+
+/// The runtimes in several directories.
+pub fn runtimes_in(loader: Loader, directories: Vec<PathBuf>) -> Runtimes {
+    Runtimes::new(loader, artifacts(), directories).unwrap()
 }
 
 /// Sources in a directory of their own.

@@ -42,7 +42,8 @@ struct Shared {
     directories: Vec<PathBuf>,
     scratch: Arc<ScratchRoot>,
     digests: Mutex<HashMap<PathBuf, (SystemTime, String)>>,
-    open: Mutex<HashMap<String, Arc<Worker>>>,
+    /// By path; another runtime there takes the place of the one before.
+    open: Mutex<HashMap<PathBuf, (String, Arc<Worker>)>>,
     built: Mutex<HashMap<String, Recent>>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) struct Preload {
 /// A component made of sources.
 pub(super) struct Snapshot {
     pub(super) component: Vec<u8>,
+    pub(super) takes_nothing: bool,
     pub(super) style: String,
     pub(super) warnings: Vec<String>,
 }
@@ -138,7 +140,9 @@ impl Runtimes {
     fn worker(&self, file: &RuntimeFile, compiling: impl FnOnce()) -> Result<Arc<Worker>, String> {
         // Held while the runtime is compiled: whoever else wants it has to wait for it in any case.
         let mut open = self.0.open.lock();
-        if let Some(worker) = open.get(&file.digest) {
+        if let Some((digest, worker)) = open.get(&file.path)
+            && *digest == file.digest
+        {
             return Ok(worker.clone());
         }
         let named = |reason: String| format!("the language runtime {}: {reason}", file.path.display());
@@ -146,7 +150,7 @@ impl Runtimes {
         let worker = Worker::start(bytes, &file.digest, &self.0.loader, &self.0.cache, compiling)
             .map_err(|error| named(error.to_string()))?;
         let worker = Arc::new(worker);
-        open.insert(file.digest.clone(), worker.clone());
+        open.insert(file.path.clone(), (file.digest.clone(), worker.clone()));
         Ok(worker)
     }
 
@@ -183,12 +187,13 @@ impl Runtimes {
             Outcome::Broken(error) => return Err(SnapshotError::Runtime(format!("{error:#}"))),
         };
         let declaration = declaration(language, &file, &description, evaluated);
+        let takes_nothing = !declaration.event && !declaration.http;
         let component = declaration.append_to(component);
         let abi::Description { style, warnings, .. } = *description;
         let preload = abi::Source { evaluate: true, ..(*source).clone() };
         let preload = Arc::new(Preload { source: Arc::new(preload) });
         self.remember(&component, Recent { worker, preload, declaration });
-        Ok(Snapshot { component, style, warnings })
+        Ok(Snapshot { component, takes_nothing, style, warnings })
     }
 
     fn remember(&self, component: &[u8], recent: Recent) {

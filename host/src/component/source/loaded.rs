@@ -44,6 +44,10 @@ pub(super) fn build(
         Evaluate::Build => recipe.evaluated(progress)?,
         Evaluate::Start => (recipe.snapshot(false, progress).map_err(|error| recipe.failed(error))?, Vec::new()),
     };
+    if snapshot.takes_nothing {
+        let reason = "it found no handler in the sources";
+        return Err(runtime_error(&job.source, language, reason, "Name one in `handler`, such as \"index.handler\""));
+    }
     std::fs::write(&job.output, &snapshot.component).map_err(|error| failed_io(&job.source, error))?;
     progress(&format!("{} sources, style {}", language.name(), snapshot.style));
     Ok(warnings.into_iter().chain(snapshot.warnings).collect())

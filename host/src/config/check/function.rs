@@ -86,7 +86,7 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
         pre_freeze_handler,
         pre_stop,
         pre_stop_handler,
-        after_restore: named_handler(section, "after_restore"),
+        after_restore: hook_handler(section, "after_restore"),
         handler_type: section.choice("handler_type", &HANDLER_TYPES),
         hook_timeout: section.within("hook_timeout", TIMEOUT, HOOK_RANGE).0,
         memory: section.within("memory", MEMORY, MEMORY_RANGE).0,
@@ -158,8 +158,17 @@ fn hook(section: &mut Section<'_>, key: &'static str) -> (bool, Option<Arc<str>>
     if section.is_bool(key) {
         return (section.or(key, false), None);
     }
-    let name = named_handler(section, key);
+    let name = hook_handler(section, key);
     (name.is_some(), name)
+}
+
+/// A hook's handler has a file before its last dot: a slip such as `"yes"` has none.
+fn hook_handler(section: &mut Section<'_>, key: &'static str) -> Option<Arc<str>> {
+    let name = named_handler(section, key)?;
+    if !name.contains('.') {
+        section.problem(key, format!("{name:?} is no handler; give one such as \"index.{key}\""));
+    }
+    Some(name)
 }
 
 /// A function that names neither a component nor a `build` is made of the sources beside the file, if there are any that

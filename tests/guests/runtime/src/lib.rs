@@ -4,7 +4,7 @@
 //! | line | effect |
 //! |---|---|
 //! | `answer TEXT` | what both handlers answer; `{env:NAME}`, `{state}`, `{file:NAME}` are replaced |
-//! | `kinds event`, `kinds http`, `kinds event http` | what the handler takes; default: both |
+//! | `kinds event`, `kinds http`, `kinds none` | what the handler takes; default: both |
 //! | `hooks NAME…` | the hooks that there are, of `initializer`, `pre-freeze`, `pre-stop`, `after-restore` |
 //! | `warn TEXT` | a warning of the loader |
 //! | `top log TEXT` | writes a line when the top level runs |
@@ -121,8 +121,11 @@ fn commands<'a>(program: &'a str, start: &'static str) -> impl Iterator<Item = &
 }
 
 fn kinds(program: &str) -> HandlerKinds {
-    commands(program, "kinds ").flat_map(str::split_whitespace).fold(HandlerKinds::empty(), |kinds, word| {
-        kinds | if word == "http" { HandlerKinds::HTTP } else { HandlerKinds::EVENT }
+    let Some(words) = commands(program, "kinds ").next() else { return HandlerKinds::all() };
+    words.split_whitespace().fold(HandlerKinds::empty(), |kinds, word| match word {
+        "event" => kinds | HandlerKinds::EVENT,
+        "http" => kinds | HandlerKinds::HTTP,
+        _ => kinds,
     })
 }
 
