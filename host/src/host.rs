@@ -17,10 +17,10 @@ use crate::{
     admission::Admission,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
     config::{Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Tables},
-    engine::Engines,
+    engine::{self, Engines},
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
@@ -111,6 +111,8 @@ struct Shared {
     server: ServerConfig,
     limits: Arc<Limits>,
     loader: Loader,
+    /// Set if functions may be served before their code is compiled.
+    runtimes: OnceLock<Runtimes>,
     admission: Admission,
     scratch: Arc<ScratchRoot>,
     catalog: ArcSwap<Catalog>,
@@ -135,10 +137,12 @@ impl FunctionHost {
         let engines = Engines::new(server.max_instances)?;
         let cache = ArtifactCache::open(&server.data_dir.join("artifacts"), server.artifact_cache)?;
         let scratch = Arc::new(ScratchRoot::new(&server.data_dir.join("scratch"))?);
+        let limits = Arc::new(limits);
         let shared = Arc::new(Shared {
             loader: Loader::new(engines, cache)?,
+            runtimes: OnceLock::new(),
             admission: Admission::new(server.max_instances.get()),
-            limits: Arc::new(limits),
+            limits: limits.clone(),
             scratch,
             catalog: ArcSwap::default(),
             feed: LogFeed::new(),
@@ -146,11 +150,17 @@ impl FunctionHost {
             trigger_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             store: OnceLock::new(),
-            code: CodeStore::new(&server.data_dir, server.build_sources),
+            code: CodeStore::new(&server, limits),
             server,
         });
         tokio::spawn(expire(Arc::downgrade(&shared)));
         Ok(Self(shared))
+    }
+
+    /// From now on, code packages with sources are built by these runtimes, if the configuration allows it
+    /// (`server.build_sources`).
+    pub fn build_packages_with(&self, runtimes: Runtimes) {
+        self.0.code.build_with(runtimes);
     }
 
     /// A handle that does not keep the host alive.
@@ -181,6 +191,28 @@ impl FunctionHost {
     /// Makes components ready.
     pub fn loader(&self) -> &Loader {
         &self.0.loader
+    }
+
+    /// From now on, a function whose component these runtimes have made is served at once by its runtime, which loads the
+    /// sources in each instance; [`Self::compile_interim`] puts the component in its place. For development: such instances
+    /// start as slowly as the sources load.
+    pub fn serve_before_compiled(&self, runtimes: Runtimes) {
+        // Set once, by the one command that watches sources.
+        let _ = self.0.runtimes.set(runtimes);
+    }
+
+    /// Compiles what is served by its runtime for the time being, so that the next deploy replaces it: blocking, for
+    /// seconds. `false` if there was nothing to compile.
+    pub fn compile_interim(&self) -> bool {
+        let revisions: Vec<_> = self.catalog().revisions().into_iter().cloned().collect();
+        let interim = revisions.iter().filter(|revision| revision.ready.interim);
+        interim.filter(|revision| self.compile(revision)).count() > 0
+    }
+
+    /// What is wrong with it is found, and told, by the deploy that follows.
+    fn compile(&self, revision: &Revision) -> bool {
+        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
+        engine::behind(|| self.0.loader.load(&bytes, || {})).is_ok_and(|loaded| loaded.is_ok())
     }
 
     /// The functions in force at this moment.
@@ -286,12 +318,19 @@ impl FunctionHost {
             return Ok(unchanged);
         }
         let (loader, name) = (self.0.loader.clone(), function.name.clone());
+        let runtimes = self.0.runtimes.get().cloned();
         let load = tokio::task::spawn_blocking(move || {
+            if let Some(interim) = runtimes.and_then(|runtimes| runtimes.interim(&bytes)) {
+                return Ok(interim);
+            }
             loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
         });
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
         fits(&function, &ready)?;
-        self.try_out(&function, &ready).await?;
+        // What stands in for a component was tried when the component was built, and takes long to start.
+        if !ready.interim {
+            self.try_out(&function, &ready).await?;
+        }
         Ok(Arc::new(self.assemble(function, Arc::new(ready), Origin::declared(source_digest), began.elapsed())?))
     }
 
@@ -302,7 +341,7 @@ impl FunctionHost {
                 && *revision.function == *function
                 && revision.source_digest == *source_digest
         });
-        same.cloned()
+        same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
     }
 
     /// Starts one instance and lets it go.
@@ -357,6 +396,7 @@ impl FunctionHost {
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
             cpu_gate: self.0.loader.engines().cpu_gate(),
+            network_attempts: None,
         })
     }
 

@@ -15,4 +15,6 @@ mod limits;
 mod observability;
 mod official_sdks;
 mod payload_formats;
+mod runtimes;
 mod shutdown;
+mod sources;

@@ -22,9 +22,11 @@ use wisp::{
 };
 
 pub mod client;
+pub mod project;
 pub mod sdk;
 
 pub use client::Answer;
+pub use project::Project;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -46,7 +48,7 @@ pub fn example(name: &str) -> PathBuf {
     let config = config::load(&root().join("examples").join(name).join("wisp.toml")).unwrap();
     let build_config = config.functions[0].build.as_ref().unwrap();
     let language = source::detect(&build_config.source).unwrap();
-    build(&build_config.source, language, &build_config.world, &cache().join(format!("example-{name}.wasm")))
+    build(&build_config.source, language, build_config.world.as_deref().unwrap_or_default(), &cache().join(format!("example-{name}.wasm")))
 }
 
 fn build(source: &Path, language: Language, world: &str, component: &Path) -> PathBuf {
@@ -58,7 +60,8 @@ fn build(source: &Path, language: Language, world: &str, component: &Path) -> Pa
         source,
         language: Some(language),
         command: None,
-        world,
+        world: Some(world),
+        loading: None,
         component,
         cache_dir: &root().join(".wisp"),
     };
@@ -106,7 +109,24 @@ impl TestHost {
         let directory = tempfile::tempdir().unwrap();
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
-        host.deploy(&config, |_| {}).await?;
+        Self::serve(host, directory, &config).await
+    }
+
+    /// Starts a host with the functions of a project, which are built. `toml` stands in the project's directory.
+    pub async fn start_project(project: &Project, toml: &str) -> Self {
+        let config = project.config(toml);
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        let started = Self::serve(host, tempfile::tempdir().unwrap(), &config).await;
+        started.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// Serves the functions of a configuration with a host that is there already.
+    pub async fn serve(
+        host: FunctionHost,
+        directory: tempfile::TempDir,
+        config: &config::Config,
+    ) -> Result<Self, Vec<DeployError>> {
+        host.deploy(config, |_| {}).await?;
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
         let (stop, stopped) = oneshot::channel();

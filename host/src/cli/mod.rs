@@ -1,9 +1,9 @@
 //! The command line. One file a subcommand: its clap struct says what was typed, its `execute` does it.
 //!
-//! What commands share: `project` (finding and reading its file), `builds`, `serving` (deploy ▸ bind ▸ serve until a
-//! signal), `watch`, `client` (asking a running wisp), `control` (its control plane), `activity` and `terminal` (what people see), `failure` (exit
-//! codes). The environment is read here and nowhere else: by clap, and by
-//! `project` for variables that a configuration names.
+//! What commands share: `project` (finding and reading its file), `runtimes` (finding language runtimes), `builds`,
+//! `serving` (deploy ▸ bind ▸ serve until a signal), `watch`, `client` (asking a running wisp), `control` (its control
+//! plane), `activity` and `terminal` (what people see), `failure` (exit codes). The environment is read here and nowhere
+//! else: by clap, by `project` for variables that a configuration names, and by `runtimes` for the user's cache.
 
 use std::process::ExitCode;
 
@@ -31,6 +31,7 @@ mod project;
 mod publish;
 mod remove;
 mod runtime;
+mod runtimes;
 mod serve;
 mod serving;
 mod template;

@@ -113,7 +113,8 @@ pub struct FunctionConfig {
     pub component: PathBuf,
     /// How `component` is made from source; `None` if it is given as it is.
     pub build: Option<BuildConfig>,
-    /// What the guest is told its handler is, such as `index.handler`. Default empty.
+    /// The handler in the sources, such as `index.handler`, and what the guest is told it is. Default empty: a language
+    /// runtime looks for one.
     pub handler: Arc<str>,
     /// What the guest is told its initializer is. For a `wasi:http` component it also switches `POST /initialize` on.
     pub initializer: Option<Arc<str>>,
@@ -123,10 +124,19 @@ pub struct FunctionConfig {
     pub initialization_timeout: Duration,
     /// What becomes of an instance whose initializer failed.
     pub initialization_failure: InitializationFailure,
-    /// For a `wasi:http` component: `GET /pre-freeze` after a request that no other follows. Default off.
+    /// For a `wasi:http` component: `GET /pre-freeze` after a request that no other follows. Default off; on if a handler
+    /// is named.
     pub pre_freeze: bool,
-    /// For a `wasi:http` component: `GET /pre-stop` before an instance goes. Default off.
+    /// The pre-freeze hook in the sources, such as `index.preFreeze`. Default: none.
+    pub pre_freeze_handler: Option<Arc<str>>,
+    /// For a `wasi:http` component: `GET /pre-stop` before an instance goes. Default off; on if a handler is named.
     pub pre_stop: bool,
+    /// The pre-stop hook in the sources, such as `index.preStop`. Default: none.
+    pub pre_stop_handler: Option<Arc<str>>,
+    /// What is called in an instance that was started from a snapshot, such as `index.afterRestore`. Default: none.
+    pub after_restore: Option<Arc<str>>,
+    /// What the handler in the sources takes; `None`: the language runtime finds out.
+    pub handler_type: Option<HandlerType>,
     /// Timeout of the pre-freeze and pre-stop hooks. Default 3 s, at most 90 s.
     pub hook_timeout: Duration,
     /// Memory of the whole instance in bytes: the sum over its memories. Default 128 MB, 1 MB to 4 GB.
@@ -168,19 +178,55 @@ pub struct BuildConfig {
     pub language: Option<Language>,
     /// A shell command to run in `source` in place of wisp's own recipe. It must write `component`.
     pub command: Option<String>,
-    /// The world of `wit/` that the sources implement; used for JavaScript and Python. Default `event-function`.
-    pub world: String,
+    /// The world of `wit/` that JavaScript or Python sources implement, which componentize-js or componentize-py then
+    /// builds; `None`, the default: they are loaded into wisp's own runtime of their language.
+    pub world: Option<String>,
+    /// When the top level of sources that a language runtime loads is run.
+    pub evaluate: Evaluate,
+}
+
+/// `evaluate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evaluate {
+    /// `"build"`, the default: when the component is built; every instance begins with what it left.
+    Build,
+    /// `"start"`: in each instance, before its first call.
+    Start,
+}
+
+/// `handler_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandlerType {
+    /// `"event"`: bytes in, bytes out; an HTTP trigger goes through a payload format.
+    Event,
+    /// `"http"`: requests.
+    Http,
+    /// `"either"`: whoever calls decides, where the handler itself does not: an event invoke hands an event over, an HTTP
+    /// trigger a request.
+    Either,
 }
 
 /// A source language that wisp knows a recipe for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// `Cargo.toml`.
     Rust,
-    /// `*.js`.
+    /// `*.js` and `*.ts`.
     JavaScript,
     /// `*.py`.
     Python,
+}
+
+impl Language {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+        }
+    }
 }
 
 /// `initialization_failure`: CONTRACTS §3.4.

@@ -3,7 +3,9 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 use http::Method;
 
 use super::{Config, ConfigError, load, parse, parse_with};
-use crate::config::{AccessScope, BuildConfig, Environment, InitializationFailure, Isolation, Language, PayloadFormat};
+use crate::config::{
+    AccessScope, BuildConfig, Environment, Evaluate, HandlerType, InitializationFailure, Isolation, Language, PayloadFormat,
+};
 
 fn config(text: &str) -> Config {
     parse(text, Path::new("/srv/wisp.toml")).unwrap_or_else(|error| panic!("{error}"))
@@ -66,6 +68,19 @@ fn a_function_needs_no_more_than_its_component() {
 }
 
 #[test]
+fn sources_beside_the_file_are_built_if_nothing_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("index.mjs"), "").unwrap();
+    let path = directory.path().join("wisp.toml");
+    let hello = parse("[functions.hello]\n", &path).unwrap().functions.remove(0);
+    assert_eq!(hello.component, directory.path().join("hello.wasm"));
+    assert_eq!(hello.build.unwrap().source, directory.path());
+    assert_eq!(hello.code_dir.as_deref(), Some(directory.path()), "the runtime may read the sources late");
+    let built = parse("[functions.hello.build]\nworld = \"event-function\"\n", &path).unwrap().functions.remove(0);
+    assert_eq!(built.code_dir, None, "what componentize-js makes stands alone");
+}
+
+#[test]
 fn every_key_is_read() {
     let config = config(
         r#"
@@ -98,7 +113,9 @@ fn every_key_is_read() {
         initialization_timeout = "5 min"
         initialization_failure = "replace"
         pre_freeze = true
-        pre_stop = true
+        pre_stop = "index.preStop"
+        after_restore = "index.afterRestore"
+        handler_type = "http"
         hook_timeout = "90 s"
         memory = "64 MB"
         scratch = "0 B"
@@ -117,6 +134,7 @@ fn every_key_is_read() {
         language = "rust"
         command = "make"
         world = "http-function"
+        evaluate = "start"
         [functions.hello.http]
         methods = ["GET", "POST"]
         payload_format = "api-gateway"
@@ -140,11 +158,16 @@ fn every_key_is_read() {
         source: "/srv/src".into(),
         language: Some(Language::Rust),
         command: Some("make".to_owned()),
-        world: "http-function".to_owned(),
+        world: Some("http-function".to_owned()),
+        evaluate: Evaluate::Start,
     };
     assert_eq!(hello.build, Some(build));
     assert_eq!(hello.component, Path::new("/srv/src/hello.wasm"));
     assert_eq!(hello.initializer.as_deref(), Some("index.initializer"));
+    assert!(hello.pre_freeze && hello.pre_stop);
+    assert_eq!((hello.pre_freeze_handler.as_deref(), hello.pre_stop_handler.as_deref()), (None, Some("index.preStop")));
+    assert_eq!(hello.after_restore.as_deref(), Some("index.afterRestore"));
+    assert_eq!(hello.handler_type, Some(HandlerType::Http));
     assert_eq!(hello.code_dir.as_deref(), Some(Path::new("/srv/code")));
     assert_eq!(hello.initialization_failure, InitializationFailure::Replace);
     assert_eq!(hello.max_requests_per_instance.map(u32::from), Some(1000));
@@ -219,7 +242,11 @@ wisp.toml:17: route `/b`: no function helo in service default; did you mean `hel
 fn wrong_lines_of_a_function_say_what_to_write() {
     for (lines, message) in [
         ("handler = 3", "`handler` in [functions.hello]: invalid type: integer `3`, expected a string"),
-        ("pre_stop = \"yes\"", "`pre_stop` in [functions.hello]: invalid type: string \"yes\", expected a boolean"),
+        (
+            "pre_stop = \"yes\"",
+            "`pre_stop` in [functions.hello]: \"yes\" is no handler; give one such as \"index.pre_stop\"",
+        ),
+        ("handler_type = \"rpc\"", "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\""),
         ("http = true", "`http` in [functions.hello]: expected a table, found boolean"),
         ("component_ = 1", "unknown key `component_` in [functions.hello]; did you mean `component`?"),
         (
