@@ -84,7 +84,8 @@ impl ArtifactCache {
             return Ok(component);
         }
         compiling();
-        let code = compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let code =
+            compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         self.write(&path, &code)?;
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
@@ -256,8 +257,8 @@ mod tests {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let ours = ArtifactCache::open(ours.path(), 1 << 30).unwrap();
         let theirs = ArtifactCache::open(theirs.path(), 1 << 30).unwrap();
-        ours.component(&engine(), "d", &component(), || {}).unwrap();
-        theirs.component(&engine(), "d", &component(), || {}).unwrap();
+        ours.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
+        theirs.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
         for extension in ["cwasm", "mac"] {
             fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
         }
@@ -268,8 +269,8 @@ mod tests {
     fn the_least_recently_used_goes_when_the_cache_is_full() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ArtifactCache::open(directory.path(), 0).unwrap();
-        cache.component(&engine(), "first", &component(), || {}).unwrap();
-        cache.component(&engine(), "second", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "first", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "second", &component(), || {}).unwrap();
         assert!(only_file(&cache).to_string_lossy().contains("second"));
     }
 }
