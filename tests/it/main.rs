@@ -8,6 +8,7 @@ mod concurrency;
 mod deploy_errors;
 mod event_invoke;
 mod examples;
+mod fixtures;
 mod http_trigger;
 mod initializer;
 mod instances;

@@ -83,7 +83,8 @@ async fn the_template_flask_keeps_notes() {
 
 #[test]
 fn an_error_in_python_names_file_and_line() {
-    let project = Project::with(runtimes(), &[("main.py", "import json\n\ndef handler(event, context)\n    return 1\n")]);
+    let project =
+        Project::with(runtimes(), &[("main.py", "import json\n\ndef handler(event, context)\n    return 1\n")]);
     let error = project.build("[functions.f.build]\n").unwrap_err();
     assert!(error.to_string().contains("main.py:3: "), "{error}");
     project.write("main.py", "import json\n\njson.nothing()\n");
@@ -105,10 +106,15 @@ fn an_error_in_javascript_names_file_line_and_column() {
 
 #[test]
 fn a_module_or_a_handler_that_is_missing_is_named() {
-    let project = Project::with(runtimes(), &[("index.js", "exports.handler = () => 1;\n"), ("main.py", "def handler(e, c): return 1\n")]);
-    for (language, handler, name) in
-        [("javascript", "index.main", "main"), ("javascript", "other.handler", "other"), ("python", "main.main", "main")]
-    {
+    let project = Project::with(
+        runtimes(),
+        &[("index.js", "exports.handler = () => 1;\n"), ("main.py", "def handler(e, c): return 1\n")],
+    );
+    for (language, handler, name) in [
+        ("javascript", "index.main", "main"),
+        ("javascript", "other.handler", "other"),
+        ("python", "main.main", "main"),
+    ] {
         let toml = format!("[functions.f]\nhandler = \"{handler}\"\n[functions.f.build]\nlanguage = \"{language}\"\n");
         let error = project.build(&toml).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");

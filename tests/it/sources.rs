@@ -74,8 +74,12 @@ async fn hooks_are_named_in_the_configuration() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_is_that_of_the_instance_and_files_can_be_read_late() {
-    let project = Project::new(&[("index.js", "answer {env:GREETING} {env:FC_FUNCTION_NAME} {file:data.txt}"), ("data.txt", "data")]);
-    let toml = |greeting| format!("[functions.f]\nenvironment = {{ GREETING = \"{greeting}\" }}\n[functions.f.build]\n");
+    let project = Project::new(&[
+        ("index.js", "answer {env:GREETING} {env:FC_FUNCTION_NAME} {file:data.txt}"),
+        ("data.txt", "data"),
+    ]);
+    let toml =
+        |greeting| format!("[functions.f]\nenvironment = {{ GREETING = \"{greeting}\" }}\n[functions.f.build]\n");
     project.build(&toml("built")).unwrap();
     let host = TestHost::start_project(&project, &toml("served")).await;
     assert_eq!(host.invoke("f", "").await.text(), "served f data");
@@ -129,7 +133,8 @@ async fn sources_that_end_or_outgrow_their_instance_are_told_how() {
     assert!(exited.contains("ended the process with code 1"), "{exited}");
     let grown = index("top grow").build(FUNCTION).unwrap_err().to_string();
     assert!(grown.contains("over the function's `memory`"), "{grown}");
-    let missing = index("").build("[functions.f]\nhandler = \"other.handler\"\n[functions.f.build]\n").unwrap_err().to_string();
+    let missing =
+        index("").build("[functions.f]\nhandler = \"other.handler\"\n[functions.f.build]\n").unwrap_err().to_string();
     assert!(missing.contains("Cannot find module 'other.js'"), "{missing}");
 }
 
@@ -165,7 +170,9 @@ fn a_build_is_repeated_for_another_content_another_setting_or_another_runtime_on
     assert!(!project.is_stale(FUNCTION));
     project.write("index.js", "answer hi");
     assert!(!project.is_stale(FUNCTION), "a file that was written again with what it had");
-    for other in ["environment = { A = \"1\" }", "handler = \"index.main\"", "handler_type = \"http\"", "memory = \"64 MB\""] {
+    for other in
+        ["environment = { A = \"1\" }", "handler = \"index.main\"", "handler_type = \"http\"", "memory = \"64 MB\""]
+    {
         assert!(project.is_stale(&format!("[functions.f]\n{other}\n{FUNCTION}")), "{other}");
     }
     assert!(!project.is_stale(&format!("[functions.f]\ntimeout = \"9 s\"\n{FUNCTION}")));
@@ -187,8 +194,8 @@ fn a_component_says_what_it_was_made_from() {
 async fn a_runtime_alone_is_no_function() {
     let project = index("");
     std::fs::copy(project::TEST_RUNTIME.join("js-runtime.wasm"), project.path().join("f.wasm")).unwrap();
-    let errors = TestHost::try_start(&format!("[functions.f]\ncomponent = \"{}\"", project.path().join("f.wasm").display()));
-    let error = errors.await.err().unwrap()[0].to_string();
+    let toml = format!("[functions.f]\ncomponent = \"{}\"", project.path().join("f.wasm").display());
+    let error = TestHost::try_start(&toml).await.err().unwrap()[0].to_string();
     assert!(error.contains("this is a language runtime without a function in it"), "{error}");
 }
 

@@ -48,7 +48,12 @@ pub fn example(name: &str) -> PathBuf {
     let config = config::load(&root().join("examples").join(name).join("wisp.toml")).unwrap();
     let build_config = config.functions[0].build.as_ref().unwrap();
     let language = source::detect(&build_config.source).unwrap();
-    build(&build_config.source, language, build_config.world.as_deref().unwrap_or_default(), &cache().join(format!("example-{name}.wasm")))
+    build(
+        &build_config.source,
+        language,
+        build_config.world.as_deref().unwrap_or_default(),
+        &cache().join(format!("example-{name}.wasm")),
+    )
 }
 
 fn build(source: &Path, language: Language, world: &str, component: &Path) -> PathBuf {

@@ -183,9 +183,7 @@ fn runtime_check(language: Language, directories: &[PathBuf], config: &Config) -
             let is_needed = |build: &BuildConfig| source::runtime_of(build) == Some(language);
             let needs = config.functions.iter().find(|function| function.build.as_ref().is_some_and(is_needed));
             match needs {
-                Some(function) => {
-                    Check::fail(&name, format!("{reason}; function {} needs it", function.name), advice)
-                }
+                Some(function) => Check::fail(&name, format!("{reason}; function {} needs it", function.name), advice),
                 None => Check::warn(&name, reason, format!("Needed to build {} sources. {advice}", language.name())),
             }
         }

@@ -64,7 +64,8 @@ fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
     if file.is_file() || (path.is_dir() && project::infer(path)?.is_some()) {
         return Ok(file);
     }
-    let advice = "`wisp new NAME` starts a project; a directory with an index.js, index.ts, main.py or app.py is one too";
+    let advice =
+        "`wisp new NAME` starts a project; a directory with an index.js, index.ts, main.py or app.py is one too";
     Err(Failure::usage(if path == Path::new(".") {
         anyhow!("there is no {} here. Go to a project, or name one: `wisp up PATH`; {advice}", project::FILE)
     } else if path.is_dir() {

@@ -84,7 +84,8 @@ impl ArtifactCache {
             return Ok(component);
         }
         compiling();
-        let code = compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let code =
+            compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         self.write(&path, &code)?;
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);

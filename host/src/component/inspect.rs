@@ -4,7 +4,10 @@
 use serde::Serialize;
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 
-use super::{ComponentError, adapt, declaration::{self, Declaration}};
+use super::{
+    ComponentError, adapt,
+    declaration::{self, Declaration},
+};
 use crate::engine::EngineKind;
 
 /// What wisp calls in a component: DESIGN §2.

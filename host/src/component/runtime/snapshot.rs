@@ -32,8 +32,7 @@ impl<'a> InstanceState<'a> {
     {
         let missing = || wasmtime::Error::msg(format!("the instrumented component has no {instance}#{name}"));
         let (_, interface) = self.instance.get_export(&mut *self.store, None, instance).ok_or_else(missing)?;
-        let (_, function) =
-            self.instance.get_export(&mut *self.store, Some(&interface), name).ok_or_else(missing)?;
+        let (_, function) = self.instance.get_export(&mut *self.store, Some(&interface), name).ok_or_else(missing)?;
         self.instance.get_typed_func(&mut *self.store, function)
     }
 

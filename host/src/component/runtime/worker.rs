@@ -173,11 +173,16 @@ impl Bench<'_> {
     }
 }
 
-/// A runtime says by a handled failure that the sources want what no snapshot holds. One that does not know why its
-/// guest was refused the network says it by whatever the guest made of the refusal.
+/// `errorType` of what no snapshot holds.
+const NOT_IN_SNAPSHOT: &str = "NotInSnapshot";
+
+/// A runtime says by a handled failure, or by the error's type, that the sources want what no snapshot holds. One that
+/// does not know why its guest was refused the network says it by whatever the guest made of the refusal.
 fn refusal(job: &Job, error: CallError) -> Outcome {
     match &error {
-        CallError::Failed { handled: true, .. } => Outcome::Unfit(message_of(&error)),
+        CallError::Failed { handled, document } if *handled || document.contains(NOT_IN_SNAPSHOT) => {
+            Outcome::Unfit(message_of(&error))
+        }
         CallError::Failed { document, .. }
             if job.network_attempts.load(Relaxed) && !document.contains("SyntaxError") =>
         {
@@ -210,4 +215,3 @@ where
         .get_typed_func(store, function)
         .with_context(|| format!("the language runtime's {LOADER}#{name} has another type: it belongs to another wisp"))
 }
-

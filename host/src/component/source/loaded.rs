@@ -115,8 +115,7 @@ impl Recipe<'_> {
     /// What the function is given when it runs, but no `/tmp`, which would be empty again then, and no network.
     fn policy(&self) -> Policy {
         let Loading { runtimes, function, server, limits, .. } = *self.loading;
-        let function =
-            FunctionConfig { code_dir: Some(self.job.source.clone()), scratch: 0, ..function.clone() };
+        let function = FunctionConfig { code_dir: Some(self.job.source.clone()), scratch: 0, ..function.clone() };
         Policy {
             identity: Arc::new(Identity::new(server, Arc::new(function), QUALIFIER, "")),
             outbound: Arc::new(OutboundPolicy::default()),
@@ -145,7 +144,7 @@ impl Recipe<'_> {
             && document.contains("SyntaxError")
             && let Some(found) = typescript::first_syntax_error(&self.job.source)
         {
-            error = found;
+            error = *found;
         }
         wrong_source(&self.job.source, self.language, &error)
     }
@@ -160,7 +159,13 @@ impl Recipe<'_> {
                 format!("the sources ended the process with code {code} while they were loaded"),
                 "Take the exit out of their top level",
             ),
-            other => (format!("the sources brought the runtime down: {other}"), "Raise `memory` if that is what it is"),
+            other if other.to_string().contains("`memory`") => {
+                (format!("the sources do not fit into their instance: {other}"), "Raise `memory`, or load less")
+            }
+            other => (
+                format!("it went down while it loaded the sources: {other}"),
+                "What it wrote says more; `evaluate = \"start\"` leaves their top level to each instance",
+            ),
         };
         runtime_error(&self.job.source, self.language, &reason, advice)
     }

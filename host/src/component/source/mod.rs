@@ -194,12 +194,7 @@ pub fn runtime_of(build: &BuildConfig) -> Option<Language> {
     build.language.or_else(|| detect(&build.source)).filter(|language| *language != Language::Rust)
 }
 
-fn load(
-    plan: &Plan<'_>,
-    language: Language,
-    job: &Job<'_>,
-    progress: Progress<'_>,
-) -> Result<Vec<String>, BuildError> {
+fn load(plan: &Plan<'_>, language: Language, job: &Job<'_>, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
     let Some(loading) = &plan.loading else {
         return Err(BuildError {
             tool: format!("the {} runtime", language.name()),
@@ -214,8 +209,23 @@ fn load(
 
 /// Files that tell that a directory holds JavaScript or TypeScript.
 const JAVASCRIPT_ENTRIES: &[&str] = &[
-    "index.js", "index.mjs", "index.cjs", "index.ts", "index.mts", "index.cts", "index.tsx", "index.jsx", "server.js",
-    "server.mjs", "server.ts", "app.js", "app.mjs", "app.ts", "main.js", "main.mjs", "main.ts",
+    "index.js",
+    "index.mjs",
+    "index.cjs",
+    "index.ts",
+    "index.mts",
+    "index.cts",
+    "index.tsx",
+    "index.jsx",
+    "server.js",
+    "server.mjs",
+    "server.ts",
+    "app.js",
+    "app.mjs",
+    "app.ts",
+    "main.js",
+    "main.mjs",
+    "main.ts",
 ];
 
 /// Files that tell that a directory holds Python.

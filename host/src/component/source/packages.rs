@@ -168,13 +168,7 @@ fn top_level(file: &Path) -> String {
 }
 
 fn wrong(source: &Path, reason: String, advice: &str) -> BuildError {
-    BuildError {
-        tool: "wisp".into(),
-        directory: source.into(),
-        reason,
-        advice: advice.into(),
-        output: String::new(),
-    }
+    BuildError { tool: "wisp".into(), directory: source.into(), reason, advice: advice.into(), output: String::new() }
 }
 
 #[cfg(test)]
@@ -201,7 +195,8 @@ mod tests {
 
     #[test]
     fn native_code_goes_where_there_is_a_fallback_and_is_refused_elsewhere() {
-        let packages = project(&[("markupsafe/_speedups.so", ""), ("markupsafe/_native.py", ""), ("yaml/_yaml.so", "")]);
+        let packages =
+            project(&[("markupsafe/_speedups.so", ""), ("markupsafe/_native.py", ""), ("yaml/_yaml.so", "")]);
         strip(Path::new("/src"), packages.path()).unwrap();
         assert!(!packages.path().join("markupsafe/_speedups.so").exists());
         assert!(packages.path().join("markupsafe/_native.py").exists());

@@ -54,10 +54,9 @@ impl Note {
     fn read(plan: &Plan<'_>) -> Option<Self> {
         let text = fs::read_to_string(note_path(plan)).ok()?;
         let (made_for, sources) = text.rsplit_once('\n')?;
-        let sources = sources.split_once(' ').map(|(stamp, content)| Fingerprint {
-            stamp: stamp.to_owned(),
-            content: content.to_owned(),
-        });
+        let sources = sources
+            .split_once(' ')
+            .map(|(stamp, content)| Fingerprint { stamp: stamp.to_owned(), content: content.to_owned() });
         Some(Self { made_for: made_for.to_owned(), sources })
     }
 

@@ -34,7 +34,15 @@ impl Project {
         let (component, cache_dir) = (self.path("f.wasm"), self.path(".wisp"));
         let source = self.0.path();
         let world = Some(world);
-        then(&Plan { source, language: None, command, world, loading: None, component: &component, cache_dir: &cache_dir })
+        then(&Plan {
+            source,
+            language: None,
+            command,
+            world,
+            loading: None,
+            component: &component,
+            cache_dir: &cache_dir,
+        })
     }
 }
 

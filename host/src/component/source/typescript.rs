@@ -31,7 +31,7 @@ const CODE: &str = "/code";
 pub(super) enum TranslateError {
     Io(PathBuf, io::Error),
     /// One file is wrong.
-    Source(UserError),
+    Source(Box<UserError>),
 }
 
 /// All files below `directory` that have to be translated.
@@ -49,7 +49,7 @@ pub(super) fn translate_all(directory: &Path) -> Result<Vec<TranslatedFile>, Tra
 }
 
 /// The first syntax error in the plain JavaScript of `directory`: an engine says less about it.
-pub(super) fn first_syntax_error(directory: &Path) -> Option<UserError> {
+pub(super) fn first_syntax_error(directory: &Path) -> Option<Box<UserError>> {
     let files = sources::own_files(directory);
     files.into_iter().filter(|path| has_ending(path, PLAIN_ENDINGS)).find_map(|path| {
         let text = fs::read_to_string(directory.join(&path)).ok()?;
@@ -65,7 +65,7 @@ pub(super) fn first_syntax_error(directory: &Path) -> Option<UserError> {
 }
 
 /// `path` is relative to the source directory.
-fn translate(path: &Path, text: &str) -> Result<TranslatedFile, UserError> {
+fn translate(path: &Path, text: &str) -> Result<TranslatedFile, Box<UserError>> {
     let allocator = Allocator::default();
     // Only files with known endings come here.
     let kind = SourceType::from_path(path).unwrap_or_default();
@@ -109,10 +109,10 @@ fn first_error(diagnostics: &oxc::diagnostics::Diagnostics) -> Option<&OxcDiagno
     diagnostics.errors().next()
 }
 
-fn user_error(path: &Path, text: &str, error: &OxcDiagnostic) -> UserError {
+fn user_error(path: &Path, text: &str, error: &OxcDiagnostic) -> Box<UserError> {
     let label = error.labels.as_ref().first();
     let position = label.map(|label| line_and_column(text, label.offset() as usize));
-    UserError::at(path, text, position, format!("SyntaxError: {}", error.message))
+    Box::new(UserError::at(path, text, position, format!("SyntaxError: {}", error.message)))
 }
 
 /// Both from 1; columns in characters.
@@ -176,8 +176,7 @@ mod tests {
         write("types.d.ts", "declare const c: number;");
         write("plain.js", "exports.d = 1;");
         write("node_modules/e/index.ts", "not TypeScript at all");
-        let mut paths: Vec<_> =
-            translate_all(project.path()).ok().unwrap().into_iter().map(|file| file.path).collect();
+        let mut paths: Vec<_> = translate_all(project.path()).ok().unwrap().into_iter().map(|file| file.path).collect();
         paths.sort();
         assert_eq!(paths, ["/code/index.ts", "/code/lib/b.mts"]);
     }

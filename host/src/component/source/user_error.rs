@@ -110,7 +110,7 @@ fn frames(stack: &[Value]) -> Vec<String> {
 fn place_in(text: &str, source: &Path) -> Option<Place> {
     let start = text.find(CODE)? + CODE.len();
     let rest = text.get(start..)?;
-    let end = rest.find(|c: char| matches!(c, ':' | '"' | '\'' | ')' | ',' | '\n')).unwrap_or(rest.len());
+    let end = rest.find([':', '"', '\'', ')', ',', '\n']).unwrap_or(rest.len());
     let (file, after) = rest.split_at(end);
     if file.contains("node_modules/") || file.contains("site-packages/") || !source.join(file).is_file() {
         return place_in(after, source);
@@ -123,11 +123,7 @@ fn place_in(text: &str, source: &Path) -> Option<Place> {
         None => after.split_once("line ").map(|(_, after)| numbers(after)).unwrap_or_default(),
     };
     let is_script = after.starts_with(':');
-    Some(Place {
-        file: file.into(),
-        line: found.first().copied(),
-        column: found.get(1).copied().filter(|_| is_script),
-    })
+    Some(Place { file: file.into(), line: found.first().copied(), column: found.get(1).copied().filter(|_| is_script) })
 }
 
 #[cfg(test)]

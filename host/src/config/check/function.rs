@@ -180,8 +180,13 @@ fn build_here(section: &mut Section<'_>) -> Option<BuildConfig> {
     }
     let source = own_directory(section.file.directory());
     let language = source::detect(&source)?;
-    (language != Language::Rust)
-        .then(|| BuildConfig { source, language: None, command: None, world: None, evaluate: Evaluate::Build })
+    (language != Language::Rust).then_some(BuildConfig {
+        source,
+        language: None,
+        command: None,
+        world: None,
+        evaluate: Evaluate::Build,
+    })
 }
 
 /// What a language runtime loaded, it may want to read again: data files, modules that are imported late.
