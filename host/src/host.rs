@@ -15,10 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     admission::Admission,
+    api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
-    config::{Config, FunctionConfig, Limits, ServerConfig},
+    config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Tables},
     engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
@@ -124,6 +125,8 @@ struct Shared {
     /// Once the catalog is open: see [`FunctionHost::open_catalog`].
     store: OnceLock<Store>,
     code: CodeStore,
+    /// Who may ask the API; nobody has to sign anything until some are set.
+    access_keys: OnceLock<AccessKeys>,
 }
 
 impl FunctionHost {
@@ -146,6 +149,7 @@ impl FunctionHost {
             trigger_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             store: OnceLock::new(),
+            access_keys: OnceLock::new(),
             code: CodeStore::new(&server.data_dir, server.build_sources),
             server,
         });
@@ -254,6 +258,15 @@ impl FunctionHost {
     pub(crate) fn set_store(&self, store: Store) {
         // Set once, by whoever opens the catalog.
         let _ = self.0.store.set(store);
+    }
+
+    /// Demands signatures by these keys from now on; it can be said once.
+    pub fn set_access_keys(&self, keys: &[AccessKeyConfig]) {
+        let _ = self.0.access_keys.set(AccessKeys::new(keys));
+    }
+
+    pub(crate) fn access_keys(&self) -> &AccessKeys {
+        self.0.access_keys.get_or_init(AccessKeys::default)
     }
 
     pub(crate) fn code(&self) -> &CodeStore {

@@ -12,6 +12,7 @@ mod http_trigger;
 mod initializer;
 mod instances;
 mod limits;
+mod management;
 mod observability;
 mod payload_formats;
 mod shutdown;

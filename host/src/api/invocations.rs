@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request};
 use http_body::Body;
 
-use super::{ResponseBody, whole};
+use super::{ResponseBody, signature::Caller, whole};
 use crate::{
     catalog::Target,
     host::FunctionHost,
@@ -25,28 +25,37 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
      x-fc-invocation-code-version",
 );
 
+/// What is invoked, as the path has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address<'a> {
+    pub(super) service: Option<&'a str>,
+    pub(super) function: &'a str,
+    pub(super) qualifier: &'a str,
+}
+
 pub(super) async fn invoke<B>(
     host: &FunctionHost,
-    service: Option<&str>,
-    function: &str,
-    qualifier: &str,
-    request: Request<B>,
+    address: Address<'_>,
+    (head, body): (request::Parts, B),
+    caller: Option<&Caller>,
     id: RequestId,
     form: ErrorForm,
 ) -> Result<Response<ResponseBody>, PlatformError>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    let (head, body) = request.into_parts();
     check_invocation_type(&head.headers)?;
     let mut invocation = Invocation::new();
     invocation.id = id;
     invocation.wants_log = wants_log(&head.headers)?;
     invocation.trace_parent = header_text(&head.headers, "traceparent");
     let event = read_body(&head, body, host.limits().sync_body).await?;
+    if let Some(caller) = caller {
+        caller.check_body(&event)?;
+    }
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (service, function) = (service.map(decoded), decoded(function));
-    let target = Target { service: service.as_deref(), function: &function, qualifier };
+    let (service, function) = (address.service.map(decoded), decoded(address.function));
+    let target = Target { service: service.as_deref(), function: &function, qualifier: address.qualifier };
     let revision = host.catalog().resolve(&target)?.revision.clone();
     let version = Version { number: revision.version.clone(), checksum: revision.code_checksum.clone() };
     let version = &version;

@@ -70,6 +70,7 @@ pub(super) async fn deployed(config: &Config) -> Result<FunctionHost, Failure> {
     raise_open_files();
     let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
     warn_of_allocation(&host);
+    host.set_access_keys(&config.access_keys);
     host.open_catalog().await?;
     host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?;
     Ok(host)

@@ -107,6 +107,8 @@ const FAILURES: [(&str, InitializationFailure); 2] =
 
 const ISOLATIONS: [(&str, Isolation); 2] = [("instance", Isolation::Instance), ("request", Isolation::Request)];
 
+const AUTHS: [(&str, TriggerAuth); 2] = [("anonymous", TriggerAuth::Anonymous), ("function", TriggerAuth::Function)];
+
 const LANGUAGES: [(&str, Language); 3] =
     [("rust", Language::Rust), ("javascript", Language::JavaScript), ("python", Language::Python)];
 
@@ -189,7 +191,7 @@ fn http_trigger(section: &mut Section<'_>) -> HttpTriggerConfig {
     let trigger = HttpTriggerConfig {
         methods: methods(section).unwrap_or_else(|| METHODS.to_vec()),
         payload_format: section.choice("payload_format", &PAYLOAD_FORMATS).unwrap_or(PayloadFormat::Fc3),
-        auth: TriggerAuth::Anonymous,
+        auth: section.choice("auth", &AUTHS).unwrap_or(TriggerAuth::Anonymous),
         own_addresses: true,
     };
     if trigger.methods.is_empty() {
