@@ -20,7 +20,7 @@ use crate::{
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
-    control::{CodeStore, Tables},
+    control::{CodeStore, Declared, Tables, View},
     engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
@@ -122,6 +122,7 @@ struct Shared {
     trigger_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
+    view: ArcSwap<View>,
     /// Once the catalog is open: see [`FunctionHost::open_catalog`].
     store: OnceLock<Store>,
     code: CodeStore,
@@ -148,6 +149,7 @@ impl FunctionHost {
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
+            view: ArcSwap::default(),
             store: OnceLock::new(),
             access_keys: OnceLock::new(),
             code: CodeStore::new(&server.data_dir, server.build_sources),
@@ -232,7 +234,7 @@ impl FunctionHost {
         if !errors.is_empty() {
             return Err(errors);
         }
-        tables.declared = declared(revisions);
+        tables.declared = Arc::new(declared(revisions));
         tables.declared_domains = config.domains.clone();
         self.put_in_force(&tables);
         Ok(())
@@ -244,7 +246,13 @@ impl FunctionHost {
         let functions: HashSet<_> =
             catalog.functions().into_iter().map(|(service, name, _)| (Arc::from(service), Arc::from(name))).collect();
         self.0.telemetry.lock().retain(|key, _| functions.contains(key));
+        self.0.view.store(Arc::new(tables.view()));
         self.swap(catalog);
+    }
+
+    /// What the APIs read.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.0.view.load_full()
     }
 
     pub(crate) fn tables(&self) -> &tokio::sync::Mutex<Tables> {
@@ -429,8 +437,8 @@ impl FunctionHost {
 }
 
 /// The table of the configuration's functions.
-fn declared(revisions: Vec<Arc<Revision>>) -> HashMap<String, HashMap<Arc<str>, FunctionRoutes>> {
-    let mut declared: HashMap<String, HashMap<Arc<str>, FunctionRoutes>> = HashMap::new();
+fn declared(revisions: Vec<Arc<Revision>>) -> Declared {
+    let mut declared = Declared::new();
     for revision in revisions {
         let function = revision.function.clone();
         let trigger = function.http.clone().map(|config| TriggerEntry { qualifier: None, config });

@@ -1,4 +1,4 @@
-//! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of CONTRACTS §1.2 and §1.3.
+//! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of "InvokeFunction".
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::{
     trigger::http::{BodyError, header_text, read_body},
 };
 
-/// Bytes of log that a caller gets back: CONTRACTS §5.1.
+/// Bytes of log that a caller gets back.
 const LOG_TAIL: usize = 4 << 10;
 
-/// The headers that scripts in a browser may read: CONTRACTS §1.3.
+/// The headers that scripts in a browser may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,x-fc-max-memory-usage,x-fc-log-result,\
      x-fc-invocation-code-version",
@@ -98,7 +98,7 @@ fn wants_log(headers: &HeaderMap) -> Result<bool, PlatformError> {
     match headers.get("x-fc-log-type").map(HeaderValue::as_bytes) {
         None | Some(b"None" | b"") => Ok(false),
         Some(b"Tail") => Ok(true),
-        // The message is the real service's: CONTRACTS §1.7.
+        // The message is the real service's.
         Some(other) => Err(PlatformError::invalid_argument(format!(
             "LogType is set to an invalid value (allowed: Tail | None, actual: '{}')",
             String::from_utf8_lossy(other)
@@ -116,7 +116,7 @@ fn failure(failed: Failed, version: &Version) -> Response<ResponseBody> {
 fn answer(body: Bytes, report: &Report, version: &Version, error_type: Option<&'static str>) -> Response<ResponseBody> {
     let mut response = Response::new(whole(body));
     let headers = response.headers_mut();
-    // Never JSON: the Node.js client parses whatever is labelled so (CONTRACTS §1.3).
+    // Never JSON: the Node.js client parses whatever is labelled so .
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     let usage = report.usage;
