@@ -15,11 +15,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     admission::Admission,
+    api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
-    config::{Config, FunctionConfig, Limits, ServerConfig},
-    control::{CodeStore, Tables},
+    config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
+    control::{CodeStore, Declared, Tables, View},
     engine::{self, Engines},
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
@@ -123,9 +124,12 @@ struct Shared {
     trigger_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
+    view: ArcSwap<View>,
     /// Once the catalog is open: see [`FunctionHost::open_catalog`].
     store: OnceLock<Store>,
     code: CodeStore,
+    /// Who may ask the API; nobody has to sign anything until some are set.
+    access_keys: OnceLock<AccessKeys>,
 }
 
 impl FunctionHost {
@@ -149,7 +153,9 @@ impl FunctionHost {
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
+            view: ArcSwap::default(),
             store: OnceLock::new(),
+            access_keys: OnceLock::new(),
             code: CodeStore::new(&server, limits),
             server,
         });
@@ -260,7 +266,7 @@ impl FunctionHost {
         if !errors.is_empty() {
             return Err(errors);
         }
-        tables.declared = declared(revisions);
+        tables.declared = Arc::new(declared(revisions));
         tables.declared_domains = config.domains.clone();
         self.put_in_force(&tables);
         Ok(())
@@ -272,7 +278,13 @@ impl FunctionHost {
         let functions: HashSet<_> =
             catalog.functions().into_iter().map(|(service, name, _)| (Arc::from(service), Arc::from(name))).collect();
         self.0.telemetry.lock().retain(|key, _| functions.contains(key));
+        self.0.view.store(Arc::new(tables.view()));
         self.swap(catalog);
+    }
+
+    /// What the APIs read.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.0.view.load_full()
     }
 
     pub(crate) fn tables(&self) -> &tokio::sync::Mutex<Tables> {
@@ -286,6 +298,15 @@ impl FunctionHost {
     pub(crate) fn set_store(&self, store: Store) {
         // Set once, by whoever opens the catalog.
         let _ = self.0.store.set(store);
+    }
+
+    /// Demands signatures by these keys from now on; it can be said once.
+    pub fn set_access_keys(&self, keys: &[AccessKeyConfig]) {
+        let _ = self.0.access_keys.set(AccessKeys::new(keys));
+    }
+
+    pub(crate) fn access_keys(&self) -> &AccessKeys {
+        self.0.access_keys.get_or_init(AccessKeys::default)
     }
 
     pub(crate) fn code(&self) -> &CodeStore {
@@ -456,8 +477,8 @@ impl FunctionHost {
 }
 
 /// The table of the configuration's functions.
-fn declared(revisions: Vec<Arc<Revision>>) -> HashMap<String, HashMap<Arc<str>, FunctionRoutes>> {
-    let mut declared: HashMap<String, HashMap<Arc<str>, FunctionRoutes>> = HashMap::new();
+fn declared(revisions: Vec<Arc<Revision>>) -> Declared {
+    let mut declared = Declared::new();
     for revision in revisions {
         let function = revision.function.clone();
         let trigger = function.http.clone().map(|config| TriggerEntry { qualifier: None, config });

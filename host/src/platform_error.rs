@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::{
+    api::signature::SignatureError,
     catalog::ResolveError,
     control::{self, ErrorKind},
     invoke::{InvokeError, RequestId},
@@ -113,6 +114,12 @@ impl From<control::Error> for PlatformError {
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code, error.message)
+    }
+}
+
+impl From<SignatureError> for PlatformError {
+    fn from(error: SignatureError) -> Self {
+        Self::new(error.status(), error.code(), error.to_string())
     }
 }
 

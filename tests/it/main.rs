@@ -13,6 +13,7 @@ mod http_trigger;
 mod initializer;
 mod instances;
 mod limits;
+mod management;
 mod observability;
 mod official_sdks;
 mod payload_formats;

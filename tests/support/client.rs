@@ -84,6 +84,16 @@ pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     answer
 }
 
+/// Sends one request to a server that may die meanwhile: the status, if an answer came.
+pub async fn try_send(address: SocketAddr, method: &str, path: &str, body: Vec<u8>) -> Option<u16> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let connection = tokio::spawn(connection);
+    let sent = in_time(sender.send_request(request(address, method, path, &[], body))).await;
+    connection.abort();
+    sent.ok().map(|response| response.status().as_u16())
+}
+
 /// Sends one request by HTTP/2 with prior knowledge.
 pub async fn send_http2(address: SocketAddr, method: &str, authority: &str, path: &str, body: Vec<u8>) -> Answer {
     let stream = TcpStream::connect(address).await.unwrap();

@@ -111,7 +111,10 @@ impl TestHost {
 
     /// As `start`; the errors are those of the functions.
     pub async fn try_start(toml: &str) -> Result<Self, Vec<DeployError>> {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), toml).await
+    }
+
+    async fn start_in(directory: tempfile::TempDir, toml: &str) -> Result<Self, Vec<DeployError>> {
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
         Self::serve(host, directory, &config).await
@@ -131,6 +134,8 @@ impl TestHost {
         directory: tempfile::TempDir,
         config: &config::Config,
     ) -> Result<Self, Vec<DeployError>> {
+        host.set_access_keys(&config.access_keys);
+        host.open_catalog().await.unwrap();
         host.deploy(config, |_| {}).await?;
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
@@ -140,6 +145,27 @@ impl TestHost {
             server::serve(serving, listeners, async { drop(stopped.await) }).await;
         });
         Ok(Self { host, trigger, api, directory, stop: Some(stop), served: Some(served) })
+    }
+
+    /// Stops the host, and starts another in its directory.
+    pub async fn restart(mut self, toml: &str) -> Self {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap();
+        }
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
+        drop(self);
+        // The task that looks after the catalog lets go of it at its next turn.
+        let lock = fs::File::open(directory.path().join("data/catalog.lock")).unwrap();
+        eventually("the catalog is closed", || async { lock.try_lock().is_ok() }).await;
+        lock.unlock().unwrap();
+        Self::start_in(directory, toml).await.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// Sends a request with a JSON body to the API.
+    pub async fn api(&self, method: &str, path: &str, body: serde_json::Value) -> Answer {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        client::send(self.api, method, path, &[], body).await
     }
 
     /// Puts another `wisp.toml` in force.
@@ -267,7 +293,13 @@ fn parsed(toml: &str, directory: &Path) -> config::Config {
     }
     let mut server = "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n".to_owned();
     if !toml.contains("data_dir") {
-        server += &format!("data_dir = \"{}\"\n", cache().join("data").display());
+        let data = directory.join("data");
+        // The catalog is each host's own, compiled code is all tests'.
+        let artifacts = cache().join("data/artifacts");
+        fs::create_dir_all(&artifacts).unwrap();
+        fs::create_dir_all(&data).unwrap();
+        let _ = std::os::unix::fs::symlink(artifacts, data.join("artifacts"));
+        server += &format!("data_dir = \"{}\"\n", data.display());
     }
     let toml = toml.replacen("[server]", &server, 1);
     config::parse(&toml, &directory.join("wisp.toml")).unwrap_or_else(|error| panic!("{error}\n{toml}"))

@@ -27,11 +27,11 @@ pub(super) async fn route(
     let answer = match (call.method.as_str(), rest) {
         ("POST", []) => create(host, call, id).await?,
         ("GET", []) => {
-            let aliases = host.scope(id).await?.aliases;
+            let aliases = host.scope(id)?.aliases.clone();
             call.page(aliases)?.answer("aliases", |name, alias: &Stored<Document>| show(name, &alias.value))
         }
         ("GET", [name]) => {
-            let state = host.scope(id).await?;
+            let state = host.scope(id)?;
             let alias = state.alias(name)?;
             Answer::of(alias, show(name, &alias.value))
         }

@@ -60,6 +60,9 @@ const METHODS: [&str; 7] = ["HEAD", "GET", "POST", "PUT", "DELETE", "PATCH", "OP
 /// Methods of a route that names none.
 const DEFAULT_METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
+/// Rewrite rules of a kind: a request may try all of them.
+const RULES: usize = 20;
+
 /// The longest domain name and the longest of its labels.
 const NAME: usize = 256;
 const LABEL: usize = 63;
@@ -118,6 +121,14 @@ fn check_route(route: &mut Value) -> Result<(), PlatformError> {
     }
     if text("functionName").is_empty() {
         return Err(PlatformError::invalid_argument("RouteConfig.Routes.FunctionName is required"));
+    }
+    for (name, rules) in route.get("rewriteConfig").and_then(Value::as_object).into_iter().flatten() {
+        let count = rules.as_array().map_or(0, Vec::len);
+        if count > RULES {
+            return Err(PlatformError::invalid_argument(format!(
+                "RewriteConfig.{name} contains too many values (max: {RULES}, actual: {count})"
+            )));
+        }
     }
     let methods = route.get("methods").and_then(Value::as_array).cloned().unwrap_or_default();
     if let Some(other) = methods.iter().find(|method| !method.as_str().is_some_and(|name| METHODS.contains(&name))) {

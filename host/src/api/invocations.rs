@@ -1,13 +1,13 @@
-//! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of CONTRACTS §1.2 and §1.3.
+//! Event invokes: bytes in, bytes out, with the `x-fc-*` headers of "InvokeFunction".
 
 use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request};
 use http_body::Body;
 
-use super::{ResponseBody, whole};
+use super::{ResponseBody, signature::Caller, whole};
 use crate::{
     catalog::Target,
     host::FunctionHost,
@@ -16,37 +16,46 @@ use crate::{
     trigger::http::{BodyError, header_text, read_body},
 };
 
-/// Bytes of log that a caller gets back: CONTRACTS §5.1.
+/// Bytes of log that a caller gets back.
 const LOG_TAIL: usize = 4 << 10;
 
-/// The headers that scripts in a browser may read: CONTRACTS §1.3.
+/// The headers that scripts in a browser may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,x-fc-max-memory-usage,x-fc-log-result,\
      x-fc-invocation-code-version",
 );
 
+/// What is invoked, as the path has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address<'a> {
+    pub(super) service: Option<&'a str>,
+    pub(super) function: &'a str,
+    pub(super) qualifier: &'a str,
+}
+
 pub(super) async fn invoke<B>(
     host: &FunctionHost,
-    service: Option<&str>,
-    function: &str,
-    qualifier: &str,
-    request: Request<B>,
+    address: Address<'_>,
+    (head, body): (request::Parts, B),
+    caller: Option<&Caller>,
     id: RequestId,
     form: ErrorForm,
 ) -> Result<Response<ResponseBody>, PlatformError>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    let (head, body) = request.into_parts();
     check_invocation_type(&head.headers)?;
     let mut invocation = Invocation::new();
     invocation.id = id;
     invocation.wants_log = wants_log(&head.headers)?;
     invocation.trace_parent = header_text(&head.headers, "traceparent");
     let event = read_body(&head, body, host.limits().sync_body).await?;
+    if let Some(caller) = caller {
+        caller.check_body(&event)?;
+    }
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (service, function) = (service.map(decoded), decoded(function));
-    let target = Target { service: service.as_deref(), function: &function, qualifier };
+    let (service, function) = (address.service.map(decoded), decoded(address.function));
+    let target = Target { service: service.as_deref(), function: &function, qualifier: address.qualifier };
     let revision = host.catalog().resolve(&target)?.revision.clone();
     let version = Version { number: revision.version.clone(), checksum: revision.code_checksum.clone() };
     let version = &version;
@@ -89,7 +98,7 @@ fn wants_log(headers: &HeaderMap) -> Result<bool, PlatformError> {
     match headers.get("x-fc-log-type").map(HeaderValue::as_bytes) {
         None | Some(b"None" | b"") => Ok(false),
         Some(b"Tail") => Ok(true),
-        // The message is the real service's: CONTRACTS §1.7.
+        // The message is the real service's.
         Some(other) => Err(PlatformError::invalid_argument(format!(
             "LogType is set to an invalid value (allowed: Tail | None, actual: '{}')",
             String::from_utf8_lossy(other)
@@ -107,7 +116,7 @@ fn failure(failed: Failed, version: &Version) -> Response<ResponseBody> {
 fn answer(body: Bytes, report: &Report, version: &Version, error_type: Option<&'static str>) -> Response<ResponseBody> {
     let mut response = Response::new(whole(body));
     let headers = response.headers_mut();
-    // Never JSON: the Node.js client parses whatever is labelled so (CONTRACTS §1.3).
+    // Never JSON: the Node.js client parses whatever is labelled so .
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     let usage = report.usage;

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
+mod access;
 mod aliases;
 mod call;
 pub mod checksum;
@@ -28,6 +29,7 @@ mod trigger_config;
 mod triggers;
 mod versions;
 
+pub(crate) use self::access::check_trigger;
 use self::call::Call;
 
 use crate::{
@@ -58,38 +60,59 @@ where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     // The official clients reach HTTP triggers by the same endpoint as the API.
-    if request.uri().path().starts_with(http_trigger::PROXY_PREFIX) {
+    let path = request.uri().path();
+    if path.starts_with(http_trigger::PROXY_PREFIX) || path.starts_with(http_trigger::FUNCTION_PROXY_PREFIX) {
         return http_trigger::handle(host, peer, request).await.map(Either::Left);
     }
     let id = RequestId::new();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let form = if path.starts_with("/2023-03-30/") { ErrorForm::Fc3 } else { ErrorForm::Fc2 };
     let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
-    let answer = match (&method, segments.as_slice()) {
-        (&Method::POST, ["2016-08-15", "services", service, "functions", function, "invocations"]) => {
-            let (service, qualifier) = service.split_once('.').unwrap_or((service, crate::catalog::LATEST));
-            invocations::invoke(host, Some(service), function, qualifier, request, id, form).await
-        }
-        (&Method::POST, ["2023-03-30", "functions", function, "invocations"]) => {
-            let qualifier = query_value(request.uri().query(), "qualifier").unwrap_or_default();
-            invocations::invoke(host, None, function, &qualifier, request, id, form).await
-        }
-        (_, [version @ ("2016-08-15" | "2023-03-30"), rest @ ..]) => {
-            let (version, rest) = (*version, rest.iter().map(|segment| decoded(segment)).collect());
-            manage(host, version, rest, request, id).await
-        }
-        (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(host)),
-        (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
-        (&Method::GET, ["wisp", "logs"]) => logs::logs(host, request.uri().query()),
-        (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, request.uri().query()).await,
-        (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
-        _ => Err(PlatformError::path_not_supported(&method, &path)),
-    };
+    let answer = answer(host, peer, request, (&method, &segments), id, form).await;
     let mut response = answer.unwrap_or_else(|error| error.response(form, &id).map(whole));
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert("x-fc-request-id", id);
     }
     response
+}
+
+async fn answer<B>(
+    host: &FunctionHost,
+    peer: SocketAddr,
+    request: Request<B>,
+    operation: (&Method, &[&str]),
+    id: RequestId,
+    form: ErrorForm,
+) -> Result<Response<ResponseBody>, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    // Before the body is read: who may not ask is not listened to.
+    let caller = access::check(host, &head, peer)?;
+    let query = head.uri.query();
+    match operation {
+        (&Method::POST, ["2016-08-15", "services", service, "functions", function, "invocations"]) => {
+            let (service, qualifier) = service.split_once('.').unwrap_or((service, crate::catalog::LATEST));
+            let target = invocations::Address { service: Some(service), function, qualifier };
+            invocations::invoke(host, target, (head, body), caller.as_ref(), id, form).await
+        }
+        (&Method::POST, ["2023-03-30", "functions", function, "invocations"]) => {
+            let qualifier = query_value(query, "qualifier").unwrap_or_default();
+            let target = invocations::Address { service: None, function, qualifier: &qualifier };
+            invocations::invoke(host, target, (head, body), caller.as_ref(), id, form).await
+        }
+        (_, [version @ ("2016-08-15" | "2023-03-30"), rest @ ..]) => {
+            let path = rest.iter().map(|segment| decoded(segment)).collect();
+            manage(host, version, path, (head, body), caller.as_ref(), id).await
+        }
+        (&Method::GET, ["wisp", "functions"]) => Ok(inspect::functions(host)),
+        (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
+        (&Method::GET, ["wisp", "logs"]) => logs::logs(host, query),
+        (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, query).await,
+        (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
+        (method, _) => Err(PlatformError::path_not_supported(method, head.uri.path())),
+    }
 }
 
 /// Bytes that a request to the management APIs may have: a package of 100 MB in base64, and the rest of a function.
@@ -100,14 +123,17 @@ async fn manage<B>(
     host: &FunctionHost,
     version: &str,
     path: Vec<String>,
-    request: Request<B>,
+    (head, body): (http::request::Parts, B),
+    caller: Option<&signature::Caller>,
     id: RequestId,
 ) -> Result<Response<ResponseBody>, PlatformError>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    let (head, body) = request.into_parts();
     let body = http_trigger::read_body(&head, body, MANAGEMENT_BODY).await?;
+    if let Some(caller) = caller {
+        caller.check_body(&body)?;
+    }
     let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let request_id = id.as_str().to_owned();
     let call = Call { method: head.method, path, query, headers: head.headers, body, request_id };

@@ -37,14 +37,14 @@ pub(super) async fn route(
             shown(&name, &host.create_trigger(id, function, &name, attributes).await?)
         }
         ("GET", []) => {
-            let state = host.scope(id).await?;
+            let state = host.scope(id)?;
             state.function(function)?;
             let triggers: Vec<_> =
                 state.triggers_of(function).map(|(name, trigger)| (name.to_owned(), trigger.clone())).collect();
             call.page(triggers)?.answer("triggers", |name, trigger| show(host, id, function, name, &trigger.value))
         }
         ("GET", [name]) => {
-            let state = host.scope(id).await?;
+            let state = host.scope(id)?;
             shown(name, found_trigger(&state, function, name)?)
         }
         ("PUT", [name]) => {
@@ -90,7 +90,7 @@ async fn change(
     for fixed in ["triggerName", "triggerType", "sourceArn"] {
         attributes.remove(fixed);
     }
-    let state = host.scope(id).await?;
+    let state = host.scope(id)?;
     let old = found_trigger(&state, function, name)?;
     if let Some(config) = attributes.get("triggerConfig") {
         let kind = text(&old.value.attributes, "triggerType");

@@ -65,7 +65,7 @@ async fn list(
         "BACKWARD" => false,
         other => return Err(invalid("Direction", "FORWARD | BACKWARD", &other.into())),
     };
-    let state = host.scope(id).await?;
+    let state = host.scope(id)?;
     let mut versions: Vec<_> =
         state.versions.values().map(|version| (ordinal(version.value.number, forward), version.value.clone())).collect();
     versions.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -2,7 +2,7 @@
 
 use crate::config::{DomainConfig, RouteConfig};
 
-/// A domain's routes in the order of CONTRACTS §2.4: exact paths first, then prefixes, the longest first.
+/// A domain's routes in the order of the page "configure a custom domain": exact paths first, then prefixes, the longest first.
 #[derive(Clone, Debug)]
 pub(crate) struct DomainRoutes(Vec<RouteConfig>);
 

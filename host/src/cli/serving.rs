@@ -79,6 +79,7 @@ pub(super) async fn deployed(config: &Config, runtimes: &RuntimesArgs) -> Result
 pub(super) fn empty(config: &Config) -> Result<FunctionHost, Failure> {
     raise_open_files();
     let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
+    host.set_access_keys(&config.access_keys);
     warn_of_allocation(&host);
     Ok(host)
 }

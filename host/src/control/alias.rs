@@ -23,7 +23,7 @@ impl FunctionHost {
         attributes: Attributes,
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         if state.aliases.contains_key(name) {
             return Err(Error::conflict("AliasAlreadyExists", format!("alias '{name}' of {id} already exists")));
         }
@@ -42,7 +42,7 @@ impl FunctionHost {
         if_match: Option<&str>,
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         let old = state.alias(name)?;
         check_etag(old, if_match, &format!("alias '{name}'"))?;
         let attributes = merged(&old.value.attributes, attributes);
@@ -56,7 +56,7 @@ impl FunctionHost {
 
     pub(crate) async fn delete_alias(&self, id: &ScopeId, name: &str, if_match: Option<&str>) -> Result<(), Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         check_etag(state.alias(name)?, if_match, &format!("alias '{name}'"))?;
         let mut writes = vec![Write::Delete(state.key(Kind::Alias, name))];
         writes.extend(delete_settings(&state, name));

@@ -203,7 +203,7 @@ fn digest(hex: &str) -> [u8; 32] {
 
 /// Loads the components of all functions, several at a time: each is mapped from the cache, or compiled. They stay loaded
 /// as long as what is returned does, or a revision has them.
-pub(crate) async fn preload(host: &FunctionHost, scopes: &[ScopeState], tables: &mut Tables) -> Vec<Arc<Ready>> {
+pub(crate) async fn preload(host: &FunctionHost, scopes: &[Arc<ScopeState>], tables: &mut Tables) -> Vec<Arc<Ready>> {
     let heads = scopes.iter().flat_map(|scope| scope.functions.values().map(|function| &function.value));
     let versions = scopes.iter().flat_map(|scope| scope.versions.values());
     let copies = versions.flat_map(|version| version.value.functions.values());

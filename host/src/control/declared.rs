@@ -1,13 +1,13 @@
 //! Functions of the configuration in the form of stored ones, to be read by the APIs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     record::{Attributes, Code, Document, FunctionRecord, ServiceRecord, Stored},
     scope::ScopeState,
-    tables::Tables,
+    tables::View,
 };
 use crate::{
     catalog::{FunctionRoutes, Revision, ScopeId},
@@ -19,13 +19,14 @@ use crate::{
 const TRIGGER: &str = "http";
 
 /// A stored scope, if there is one, with the declared functions of it.
-pub(super) fn overlaid(stored: Option<ScopeState>, id: &ScopeId, tables: &Tables) -> Option<ScopeState> {
+pub(super) fn overlaid(view: &View, id: &ScopeId) -> Option<Arc<ScopeState>> {
+    let stored = view.states.get(id);
     let declared = match id {
-        ScopeId::Service(name) => tables.declared.get(name),
+        ScopeId::Service(name) => view.declared.get(name),
         ScopeId::Function(_) => None,
     };
-    let Some(declared) = declared else { return stored };
-    let mut state = stored.unwrap_or_else(|| empty(id));
+    let Some(declared) = declared else { return stored.cloned() };
+    let mut state = stored.map_or_else(|| empty(id), |stored| ScopeState::clone(stored));
     for (name, routes) in declared {
         let Some(revision) = routes.latest.as_ref().and_then(|choice| choice.main.as_ref().ok()) else { continue };
         state.functions.insert(name.to_string(), function(revision));
@@ -34,7 +35,7 @@ pub(super) fn overlaid(stored: Option<ScopeState>, id: &ScopeId, tables: &Tables
             state.triggers.insert((name.to_string(), TRIGGER.to_owned()), trigger);
         }
     }
-    Some(state)
+    Some(Arc::new(state))
 }
 
 fn empty(id: &ScopeId) -> ScopeState {

@@ -1,6 +1,6 @@
 //! Functions: what is served of a new one is made ready before it is stored.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use super::{
     check_etag,
@@ -32,26 +32,16 @@ const CONTAINER: &str = "custom-container";
 
 impl FunctionHost {
     /// The heads of all functions, with their scopes.
-    pub(crate) async fn all_functions(&self) -> Result<Vec<(ScopeId, String, FunctionRecord)>, Error> {
-        let stored = self.opened()?.read(|storage| {
-            let records = storage.list(Kind::Function, None)?;
-            let all = records.iter().filter_map(|record| {
-                let id = ScopeId::of_stored(&record.key.scope)?;
-                let stored = Stored::<FunctionRecord>::parse(record);
-                Some(stored.map(|stored| (id, record.key.name.clone(), stored.value)))
-            });
-            all.collect::<Result<Vec<_>, _>>()
-        });
-        let mut functions = stored.await?;
-        let tables = self.tables().lock().await;
-        functions.retain(|(id, name, _)| !tables.declares(id, name));
-        for service in tables.declared.keys() {
-            let id = ScopeId::Service(service.clone());
-            let state = declared::overlaid(None, &id, &tables);
-            let own = state.into_iter().flat_map(|state| state.functions);
-            functions.extend(own.map(|(name, function)| (id.clone(), name, function.value)));
+    pub(crate) fn all_functions(&self) -> Vec<(ScopeId, String, FunctionRecord)> {
+        let view = self.view();
+        let declared = view.declared.keys().map(|service| ScopeId::Service(service.clone()));
+        let ids: BTreeSet<_> = view.states.keys().cloned().chain(declared).collect();
+        let mut functions = Vec::new();
+        for state in ids.iter().filter_map(|id| declared::overlaid(&view, id)) {
+            let own = state.functions.iter();
+            functions.extend(own.map(|(name, function)| (state.id.clone(), name.clone(), function.value.clone())));
         }
-        Ok(functions)
+        functions
     }
 
     /// Makes a function. One of FC 3.0 is its own scope.
@@ -61,7 +51,11 @@ impl FunctionHost {
         name: &str,
         draft: Draft,
     ) -> Result<Stored<FunctionRecord>, Error> {
-        self.change().await?.check_new(id, name).await?;
+        let service = {
+            let change = self.change().await?;
+            change.check_new(id, name)?;
+            change.tables.states.get(id).map(|state| state.service.value.attributes.clone()).unwrap_or_default()
+        };
         let time = now();
         let mut record = FunctionRecord {
             id: new_id(),
@@ -70,10 +64,9 @@ impl FunctionHost {
             code: None,
             attributes: draft.attributes,
         };
-        let service = self.stored_scope(id).await?.map(|state| state.service.value.attributes).unwrap_or_default();
         let ready = self.equip(id, name, &service, &mut record, draft.package).await?;
         let mut change = self.change().await?;
-        change.check_new(id, name).await?;
+        change.check_new(id, name)?;
         let mut writes = Vec::new();
         if matches!(id, ScopeId::Function(_)) {
             let document = json(&new_scope(Attributes::new()));
@@ -99,7 +92,7 @@ impl FunctionHost {
     ) -> Result<Stored<FunctionRecord>, Error> {
         let state = {
             let change = self.change().await?;
-            let state = change.scope(id).await?;
+            let state = change.scope(id)?;
             change.check_function(&state, name)?;
             state
         };
@@ -121,7 +114,7 @@ impl FunctionHost {
 
     pub(crate) async fn delete_function(&self, id: &ScopeId, name: &str, if_match: Option<&str>) -> Result<(), Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         change.check_function(&state, name)?;
         check_etag(state.function(name)?, if_match, &format!("function '{name}'"))?;
         if let Some((trigger, _)) = state.triggers_of(name).next() {
@@ -184,13 +177,13 @@ impl FunctionHost {
 
 impl super::Change<'_> {
     /// Whether a function may be made.
-    async fn check_new(&self, id: &ScopeId, name: &str) -> Result<(), Error> {
+    fn check_new(&self, id: &ScopeId, name: &str) -> Result<(), Error> {
         if self.tables.declares(id, name) {
             return Err(Error::declared(&format!("function '{name}'")));
         }
         let exists = match id {
-            ScopeId::Service(_) => self.scope(id).await?.functions.contains_key(name),
-            ScopeId::Function(_) => self.host.stored_scope(id).await?.is_some(),
+            ScopeId::Service(_) => self.scope(id)?.functions.contains_key(name),
+            ScopeId::Function(_) => self.tables.states.contains_key(id),
         };
         if exists {
             return Err(Error::conflict("FunctionAlreadyExists", format!("function '{name}' already exists")));

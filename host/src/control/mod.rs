@@ -34,7 +34,7 @@ pub(crate) use record::{Attributes, Document, FunctionRecord, ServiceRecord, Sto
 pub(crate) use scaling::{Schedule, current as current_instances};
 pub(crate) use scope::ScopeState;
 pub(crate) use settings::{Setting, SettingName};
-pub(crate) use tables::Tables;
+pub(crate) use tables::{Declared, Tables, View};
 pub(crate) use trigger::found as found_trigger;
 
 use self::assemble::Assembly;
@@ -56,12 +56,13 @@ impl FunctionHost {
         // From here on whoever wants to change something waits for the end of this.
         let mut tables = self.tables().lock().await;
         self.set_store(Store::new(storage));
-        let scopes = self.stored_scopes().await?;
-        self.collect_garbage(&scopes, Duration::ZERO).await?;
+        let scopes: Vec<_> = self.stored_scopes().await?.into_iter().map(Arc::new).collect();
+        self.collect_garbage(scopes.iter(), Duration::ZERO).await?;
         let loaded = assemble::preload(self, &scopes, &mut tables).await;
         for state in scopes {
             let scope = Assembly { host: self, state: &state, previous: None }.scope(&mut tables).await;
-            tables.stored.insert(state.id, Arc::new(scope));
+            tables.stored.insert(state.id.clone(), Arc::new(scope));
+            tables.states.insert(state.id.clone(), state);
         }
         // The revisions have it now.
         drop(loaded);
@@ -85,17 +86,21 @@ impl FunctionHost {
 
     /// Removes code packages that nobody has had for `age`.
     pub(crate) async fn collect_old_packages(&self, age: Duration) -> anyhow::Result<()> {
-        let _turn = self.tables().lock().await;
-        let scopes = self.stored_scopes().await?;
-        self.collect_garbage(&scopes, age).await
+        let turn = self.tables().lock().await;
+        self.collect_garbage(turn.states.values(), age).await
     }
 
-    async fn collect_garbage(&self, scopes: &[ScopeState], age: Duration) -> anyhow::Result<()> {
-        let heads = scopes.iter().flat_map(|scope| scope.functions.values().map(|function| &function.value));
-        let versions = scopes.iter().flat_map(|scope| scope.versions.values());
-        let copies = versions.flat_map(|version| version.value.functions.values());
-        let named: HashSet<String> =
-            heads.chain(copies).filter_map(|function| Some(function.code.as_ref()?.digest.clone())).collect();
+    async fn collect_garbage(
+        &self,
+        scopes: impl Iterator<Item = &Arc<ScopeState>>,
+        age: Duration,
+    ) -> anyhow::Result<()> {
+        let mut named = HashSet::new();
+        for scope in scopes {
+            let heads = scope.functions.values().map(|function| &function.value);
+            let copies = scope.versions.values().flat_map(|version| version.value.functions.values());
+            named.extend(heads.chain(copies).filter_map(|function| Some(function.code.as_ref()?.digest.clone())));
+        }
         let code = self.code().clone();
         let removed = tokio::task::spawn_blocking(move || code.collect_garbage(&named, age)).await??;
         if removed > 0 {
@@ -109,7 +114,7 @@ impl FunctionHost {
         self.store().ok_or_else(|| Error::internal("this host was started without a catalog"))
     }
 
-    /// A scope as it is stored.
+    /// A scope as the store has it now.
     async fn stored_scope(&self, id: &ScopeId) -> Result<Option<ScopeState>, Error> {
         let id = id.clone();
         Ok(self.opened()?.read(move |storage| ScopeState::read(storage, &id)).await?)
@@ -119,10 +124,8 @@ impl FunctionHost {
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) async fn scope(&self, id: &ScopeId) -> Result<ScopeState, Error> {
-        let stored = self.stored_scope(id).await?;
-        let tables = self.tables().lock().await;
-        declared::overlaid(stored, id, &tables).ok_or_else(|| Error::scope_not_found(id))
+    pub(crate) fn scope(&self, id: &ScopeId) -> Result<Arc<ScopeState>, Error> {
+        declared::overlaid(&self.view(), id).ok_or_else(|| Error::scope_not_found(id))
     }
 
     /// The turn to change something.
@@ -140,9 +143,9 @@ struct Change<'a> {
 
 impl Change<'_> {
     /// The scope as it is stored; a scope that is only declared cannot be changed.
-    async fn scope(&self, id: &ScopeId) -> Result<ScopeState, Error> {
-        match self.host.stored_scope(id).await? {
-            Some(state) => Ok(state),
+    fn scope(&self, id: &ScopeId) -> Result<Arc<ScopeState>, Error> {
+        match self.tables.states.get(id) {
+            Some(state) => Ok(state.clone()),
             None if self.tables.declared.contains_key(id.service()) => Err(Error::declared(&id.to_string())),
             None => Err(Error::scope_not_found(id)),
         }
@@ -165,13 +168,17 @@ impl Change<'_> {
 
     async fn refresh(&mut self, id: &ScopeId) -> Result<(), Error> {
         let previous = self.tables.stored.get(id).cloned();
-        match self.host.stored_scope(id).await? {
+        match self.host.stored_scope(id).await?.map(Arc::new) {
             Some(state) => {
                 let assembly = Assembly { host: self.host, state: &state, previous };
                 let scope: Scope = assembly.scope(&mut self.tables).await;
                 self.tables.stored.insert(id.clone(), Arc::new(scope));
+                self.tables.states.insert(id.clone(), state);
             }
-            None => drop(self.tables.stored.remove(id)),
+            None => {
+                self.tables.stored.remove(id);
+                self.tables.states.remove(id);
+            }
         }
         self.host.put_in_force(&self.tables);
         Ok(())

@@ -1,13 +1,20 @@
 //! Kept instances: what is provisioned for a qualifier, by a fixed target, by the clock and by how busy its instances are.
 //! One task looks at all of it every second and tells the pools.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use croner::Cron;
-use jiff::Timestamp;
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds},
+};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde_json::Value;
 
-use super::{record::{Document, number}, scope::ScopeState, settings::Setting};
+use super::{record::number, scope::ScopeState, settings::Setting};
 use crate::{
     catalog::{LATEST, Revision, ScopeId},
     host::{FunctionHost, WeakHost},
@@ -36,56 +43,61 @@ impl Bounds {
     }
 }
 
+/// How often packages that nobody has are looked for, and how old they must be: a request may be building one.
+const GARBAGE_INTERVAL: Duration = Duration::from_secs(600);
+const GARBAGE_AGE: Duration = Duration::from_secs(3600);
+
 /// Looks at all targets for as long as the host is there.
 pub(crate) async fn run(host: WeakHost) {
-    let mut tracked: HashMap<Qualified, usize> = HashMap::new();
+    let mut targets: HashMap<(Kind, Qualified), Target> = HashMap::new();
     let mut interval = tokio::time::interval(INTERVAL);
+    let mut collected = Instant::now();
     loop {
         interval.tick().await;
         let Some(host) = host.upgrade() else { return };
-        let mut seen = Vec::new();
         for kind in [Kind::Provision, Kind::Scaling] {
-            match host.settings(kind).await {
-                Ok(settings) => seen.extend(settings.iter().map(|setting| apply(&host, kind, setting, &mut tracked))),
-                Err(error) => tracing::warn!(%error, "kept instances are not looked at"),
+            apply_all(&host, kind, &host.settings(kind), &mut targets);
+        }
+        if collected.elapsed() >= GARBAGE_INTERVAL {
+            collected = Instant::now();
+            if let Err(error) = host.collect_old_packages(GARBAGE_AGE).await {
+                tracing::warn!("old code packages are not removed: {error:#}");
             }
         }
-        tracked.retain(|qualified, _| seen.contains(qualified));
     }
 }
 
 /// A function under a qualifier.
 type Qualified = (ScopeId, String, String);
 
-fn apply(host: &FunctionHost, kind: Kind, setting: &Setting, tracked: &mut HashMap<Qualified, usize>) -> Qualified {
-    let qualified = (setting.id.clone(), setting.function.clone(), setting.qualifier.clone());
-    let revisions = revisions(host, setting);
-    let (live, idle) = revisions.iter().map(|revision| revision.pool.instances()).fold((0, 0), |sum, one| {
-        (sum.0 + one.0, sum.1 + one.1)
-    });
-    let busy = live.saturating_sub(idle);
-    let document = &setting.document.value;
-    let fixed = match kind {
-        Kind::Scaling => number(&document.attributes, "minInstances"),
-        _ => number(&document.attributes, "target"),
-    };
-    let fixed = usize::try_from(fixed.unwrap_or(0)).unwrap_or(usize::MAX);
-    let now = Timestamp::now();
-    let scheduled = scheduled(document, now).unwrap_or(fixed);
-    let floor = match policy(document, now) {
-        None => scheduled,
-        Some(policy) => {
-            let last = tracked.get(&qualified).copied().unwrap_or(scheduled);
-            let next = policy.next(last, busy);
-            tracked.insert(qualified.clone(), next);
-            next
+fn apply_all(
+    host: &FunctionHost,
+    kind: Kind,
+    settings: &[Setting],
+    targets: &mut HashMap<(Kind, Qualified), Target>,
+) {
+    let mut seen = HashSet::new();
+    for setting in settings {
+        let name = (kind, (setting.id.clone(), setting.function.clone(), setting.qualifier.clone()));
+        let target = targets.entry(name.clone()).or_insert_with(|| Target::of(setting));
+        if target.revision != setting.document.revision {
+            *target = Target::of(setting);
         }
-    };
+        apply(host, setting, target);
+        seen.insert(name);
+    }
+    targets.retain(|name, _| name.0 != kind || seen.contains(name));
+}
+
+fn apply(host: &FunctionHost, setting: &Setting, target: &mut Target) {
+    let revisions = revisions(host, setting);
+    let instances = revisions.iter().map(|revision| revision.pool.instances());
+    let (live, idle) = instances.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let floor = target.next(Timestamp::now(), live.saturating_sub(idle));
     // An alias with two versions keeps the instances of its main one.
     if let Some(revision) = revisions.first() {
         revision.pool.set_floor(floor);
     }
-    qualified
 }
 
 /// The revisions of a qualifier, the main one first.
@@ -102,26 +114,94 @@ pub(crate) fn current(host: &FunctionHost, setting: &Setting) -> usize {
     kept.map_or(0, |revision| revision.pool.instances().0.min(revision.pool.floor()))
 }
 
-/// The target of the scheduled action that began last and has not ended.
-fn scheduled(document: &Document, now: Timestamp) -> Option<usize> {
-    let actions = document.attributes.get("scheduledActions")?.as_array()?;
-    let running = actions.iter().filter(|action| is_between(action, now));
-    let began = running.filter_map(|action| {
-        let time = Schedule::parse(action.get("scheduleExpression")?.as_str()?).ok()?.last(now)?;
-        // What would have begun before the action itself did not.
-        let is_meant = instant(action, "startTime").is_none_or(|start| time >= start);
-        is_meant.then_some((time, action.get("target")?.as_u64()?))
-    });
-    let (_, target) = began.max_by_key(|(time, _)| *time)?;
-    usize::try_from(target).ok()
+/// What one setting asks for, parsed once.
+struct Target {
+    /// The commit that it is of.
+    revision: i64,
+    fixed: usize,
+    actions: Vec<Action>,
+    policies: Vec<Policy>,
+    /// What tracking came to at the last look.
+    last: usize,
 }
 
-fn is_between(value: &Value, now: Timestamp) -> bool {
-    instant(value, "startTime").is_none_or(|start| start <= now) && instant(value, "endTime").is_none_or(|end| now < end)
+impl Target {
+    fn of(setting: &Setting) -> Self {
+        let document = &setting.document.value;
+        let list = |names: [&str; 2]| {
+            let found = names.into_iter().find_map(|name| document.attributes.get(name)?.as_array());
+            found.map_or(&[][..], Vec::as_slice)
+        };
+        // The two APIs have different names for the same things.
+        let fixed = ["target", "minInstances"].into_iter().find_map(|name| number(&document.attributes, name));
+        let fixed = usize::try_from(fixed.unwrap_or(0)).unwrap_or(usize::MAX);
+        Self {
+            revision: setting.document.revision,
+            fixed,
+            actions: list(["scheduledActions", "scheduledPolicies"]).iter().filter_map(Action::parse).collect(),
+            policies: list(["targetTrackingPolicies", "horizontalScalingPolicies"])
+                .iter()
+                .filter_map(Policy::parse)
+                .collect(),
+            last: fixed,
+        }
+    }
+
+    /// How many instances are to be kept, when so many are busy.
+    fn next(&mut self, now: Timestamp, busy: usize) -> usize {
+        let scheduled = self.actions.iter_mut().filter_map(|action| Some((action.began(now)?, action.target)));
+        let scheduled = scheduled.max_by_key(|(time, _)| *time).map_or(self.fixed, |(_, target)| target);
+        let policy = self.policies.iter().find(|policy| policy.window.contains(now));
+        self.last = policy.map_or(scheduled, |policy| policy.next(self.last, busy));
+        self.last
+    }
 }
 
-fn instant(value: &Value, name: &str) -> Option<Timestamp> {
-    value.get(name)?.as_str()?.parse().ok()
+/// From when until when something holds.
+struct Window {
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+}
+
+impl Window {
+    fn parse(value: &Value) -> Self {
+        let instant = |name: &str| value.get(name)?.as_str()?.parse().ok();
+        Self { start: instant("startTime"), end: instant("endTime") }
+    }
+
+    fn contains(&self, now: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
+    }
+}
+
+/// A scheduled action: from each of its times on, its target holds, until another action begins.
+struct Action {
+    window: Window,
+    schedule: Schedule,
+    target: usize,
+    /// When it last began, and until when that is known to stay so: looking for it may search through years.
+    known: Option<(Option<Timestamp>, Option<Timestamp>)>,
+}
+
+impl Action {
+    fn parse(value: &Value) -> Option<Self> {
+        let schedule = Schedule::parse(value.get("scheduleExpression")?.as_str()?).ok()?;
+        let target = usize::try_from(value.get("target")?.as_u64()?).ok()?;
+        Some(Self { window: Window::parse(value), schedule, target, known: None })
+    }
+
+    /// When it last began, if it holds now. What would have begun before the action itself did not.
+    fn began(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if !self.window.contains(now) {
+            return None;
+        }
+        let is_known = self.known.is_some_and(|(_, until)| until.is_none_or(|until| now < until));
+        if !is_known {
+            self.known = Some((self.schedule.last(now), self.schedule.next(now)));
+        }
+        let (last, _) = self.known?;
+        last.filter(|last| self.window.start.is_none_or(|start| *last >= start))
+    }
 }
 
 /// When a scheduled action begins.
@@ -140,24 +220,37 @@ impl Schedule {
             return time.parse().map(Self::At).map_err(|error: jiff::Error| error.to_string());
         }
         let Some(expression) = inner("cron(") else { return Err("neither at(…) nor cron(…)".to_owned()) };
-        let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Required).build();
-        parser.parse(expression).map(|cron| Self::Cron(Box::new(cron))).map_err(|error| error.to_string())
+        let parser = CronParser::builder().seconds(Seconds::Required).build();
+        let cron = parser.parse(expression).map_err(|error| error.to_string())?;
+        // One that never comes, such as February 30th, would be looked for through years, again and again.
+        cron.find_next_occurrence(&utc(Timestamp::now()), false).map_err(|error| error.to_string())?;
+        Ok(Self::Cron(Box::new(cron)))
     }
 
     /// When it last began.
     fn last(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::At(time) => (*time <= now).then_some(*time),
-            Self::Cron(cron) => {
-                let now = now.to_zoned(jiff::tz::TimeZone::UTC);
-                cron.find_previous_occurrence(&now, true).ok().map(|time| time.timestamp())
-            }
+            Self::Cron(cron) => cron.find_previous_occurrence(&utc(now), true).ok().map(|time| time.timestamp()),
+        }
+    }
+
+    /// When it begins again.
+    fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::At(time) => (*time > now).then_some(*time),
+            Self::Cron(cron) => cron.find_next_occurrence(&utc(now), false).ok().map(|time| time.timestamp()),
         }
     }
 }
 
+fn utc(time: Timestamp) -> Zoned {
+    time.to_zoned(TimeZone::UTC)
+}
+
 /// A target-tracking policy: as many instances as keep the busy share at the target.
 struct Policy {
+    window: Window,
     target: f64,
     least: usize,
     most: usize,
@@ -166,15 +259,20 @@ struct Policy {
 /// The share of instances to give back in one look: quickly up, slowly down.
 const STEP_DOWN: f64 = 0.1;
 
-fn policy(document: &Document, now: Timestamp) -> Option<Policy> {
-    let policies = document.attributes.get("targetTrackingPolicies")?.as_array()?;
-    let policy = policies.iter().find(|policy| is_between(policy, now))?;
-    let count = |name: &str| policy.get(name)?.as_u64().and_then(|count| usize::try_from(count).ok());
-    let target = policy.get("metricTarget")?.as_f64().filter(|target| *target > 0.0)?;
-    Some(Policy { target, least: count("minCapacity")?, most: count("maxCapacity")? })
-}
-
 impl Policy {
+    fn parse(value: &Value) -> Option<Self> {
+        let count = |names: [&str; 2]| {
+            let found = names.into_iter().find_map(|name| value.get(name)?.as_u64());
+            found.and_then(|count| usize::try_from(count).ok())
+        };
+        Some(Self {
+            window: Window::parse(value),
+            target: value.get("metricTarget")?.as_f64().filter(|target| *target > 0.0)?,
+            least: count(["minCapacity", "minInstances"])?,
+            most: count(["maxCapacity", "maxInstances"])?,
+        })
+    }
+
     fn next(&self, last: usize, busy: usize) -> usize {
         #[allow(
             clippy::cast_precision_loss,
@@ -193,9 +291,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::control::{Document, Stored};
 
-    fn document(attributes: Value) -> Document {
-        Document::new(attributes.as_object().unwrap().clone())
+    fn target(attributes: Value) -> Target {
+        let document = Document::new(attributes.as_object().unwrap().clone());
+        Target::of(&Setting {
+            id: ScopeId::Service("s".into()),
+            function: "f".into(),
+            qualifier: "LATEST".into(),
+            document: Stored { revision: 1, value: document },
+        })
     }
 
     fn at(time: &str) -> Timestamp {
@@ -204,30 +309,30 @@ mod tests {
 
     #[test]
     fn a_scheduled_action_holds_from_its_last_time_until_another_begins() {
-        let document = document(json!({ "target": 1, "scheduledActions": [
+        let mut target = target(json!({ "target": 1, "scheduledActions": [
             { "name": "day", "startTime": "2026-01-01T00:00:00Z", "endTime": "2027-01-01T00:00:00Z", "target": 9,
               "scheduleExpression": "cron(0 0 8 * * *)" },
             { "name": "night", "startTime": "2026-01-01T00:00:00Z", "endTime": "2027-01-01T00:00:00Z", "target": 2,
               "scheduleExpression": "cron(0 0 20 * * *)" },
         ]}));
-        assert_eq!(scheduled(&document, at("2026-05-05T12:00:00Z")), Some(9));
-        assert_eq!(scheduled(&document, at("2026-05-05T21:00:00Z")), Some(2));
-        assert_eq!(scheduled(&document, at("2027-05-05T12:00:00Z")), None);
-        assert_eq!(scheduled(&document, at("2026-01-01T00:00:01Z")), None);
+        assert_eq!(target.next(at("2026-05-05T12:00:00Z"), 0), 9);
+        assert_eq!(target.next(at("2026-05-05T21:00:00Z"), 0), 2);
+        assert_eq!(target.next(at("2027-05-05T12:00:00Z"), 0), 1);
     }
 
     #[test]
     fn an_action_at_one_time_begins_then() {
-        let document = document(json!({ "scheduledActions": [
+        let mut target = target(json!({ "scheduledActions": [
             { "name": "once", "target": 5, "scheduleExpression": "at(2026-05-05T12:00:00Z)" },
         ]}));
-        assert_eq!(scheduled(&document, at("2026-05-05T11:59:59Z")), None);
-        assert_eq!(scheduled(&document, at("2026-05-05T12:00:00Z")), Some(5));
+        assert_eq!(target.next(at("2026-05-05T11:59:59Z"), 0), 0);
+        assert_eq!(target.next(at("2026-05-05T12:00:00Z"), 0), 5);
     }
 
     #[test]
     fn tracking_goes_up_at_once_and_down_by_steps_within_its_bounds() {
-        let policy = Policy { target: 0.5, least: 1, most: 20 };
+        let window = Window { start: None, end: None };
+        let policy = Policy { window, target: 0.5, least: 1, most: 20 };
         assert_eq!(policy.next(1, 8), 16);
         assert_eq!(policy.next(16, 0), 14);
         assert_eq!(policy.next(1, 0), 1);
@@ -235,8 +340,17 @@ mod tests {
     }
 
     #[test]
+    fn what_would_have_begun_before_an_action_itself_did_not() {
+        let mut target = target(json!({ "target": 1, "scheduledActions": [
+            { "name": "day", "startTime": "2026-01-01T09:00:00Z", "target": 9, "scheduleExpression": "cron(0 0 8 * * *)" },
+        ]}));
+        assert_eq!(target.next(at("2026-01-01T10:00:00Z"), 0), 1);
+        assert_eq!(target.next(at("2026-01-02T08:00:00Z"), 0), 9);
+    }
+
+    #[test]
     fn a_schedule_that_is_none_is_refused() {
-        for text in ["", "cron(x)", "at(tomorrow)", "every day", "cron(* * * * *)"] {
+        for text in ["", "cron(x)", "cron(0 0 0 30 2 *)", "at(tomorrow)", "every day", "cron(* * * * *)"] {
             assert!(Schedule::parse(text).is_err(), "{text}");
         }
     }

@@ -14,26 +14,24 @@ use crate::{
 
 impl FunctionHost {
     /// All services by name, those of the configuration among them.
-    pub(crate) async fn services(&self) -> Result<Vec<(String, Stored<ServiceRecord>)>, Error> {
-        let stored = self.opened()?.read(|storage| {
-            let records = storage.list(Kind::Scope, Some("s"))?;
-            records.iter().map(|record| Ok((record.key.name.clone(), Stored::parse(record)?))).collect::<Result<Vec<_>, _>>()
-        });
-        let mut services = stored.await?;
-        let tables = self.tables().lock().await;
-        for name in tables.declared.keys() {
+    pub(crate) fn services(&self) -> Vec<(String, Stored<ServiceRecord>)> {
+        let view = self.view();
+        let stored = view.states.values().filter(|state| matches!(state.id, ScopeId::Service(_)));
+        let mut services: Vec<_> =
+            stored.map(|state| (state.id.name().to_owned(), state.service.clone())).collect();
+        for name in view.declared.keys() {
             if !services.iter().any(|(other, _)| other == name) {
                 services.push((name.clone(), declared::service()));
             }
         }
         services.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(services)
+        services
     }
 
     pub(crate) async fn create_service(&self, name: &str, attributes: Attributes) -> Result<Stored<ServiceRecord>, Error> {
         let mut change = self.change().await?;
         let id = ScopeId::Service(name.to_owned());
-        if change.tables.declared.contains_key(name) || self.stored_scope(&id).await?.is_some() {
+        if change.tables.declared.contains_key(name) || change.tables.states.contains_key(&id) {
             return Err(Error::conflict("ServiceAlreadyExists", format!("service '{name}' already exists")));
         }
         let record = new_scope(attributes);
@@ -50,9 +48,9 @@ impl FunctionHost {
     ) -> Result<Stored<ServiceRecord>, Error> {
         let mut change = self.change().await?;
         let id = ScopeId::Service(name.to_owned());
-        let state = change.scope(&id).await?;
+        let state = change.scope(&id)?;
         check_etag(&state.service, if_match, &id.to_string())?;
-        let old = state.service.value;
+        let old = state.service.value.clone();
         let record = ServiceRecord { modified: now(), attributes: merged(&old.attributes, attributes), ..old };
         let expect = Expect::Revision(state.service.revision);
         let write = Write::Put { key: scope_key(&id), document: json(&record), expect };
@@ -63,7 +61,7 @@ impl FunctionHost {
     pub(crate) async fn delete_service(&self, name: &str, if_match: Option<&str>) -> Result<(), Error> {
         let mut change = self.change().await?;
         let id = ScopeId::Service(name.to_owned());
-        let state = change.scope(&id).await?;
+        let state = change.scope(&id)?;
         check_etag(&state.service, if_match, &id.to_string())?;
         check_empty(&state)?;
         let writes = delete_scope(&state);

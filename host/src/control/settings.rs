@@ -35,7 +35,7 @@ impl FunctionHost {
         attributes: Attributes,
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         change.check_function(&state, name.function).or_else(|error| match state.function_in(name.function, name.qualifier) {
             Ok(_) if !change.tables.declares(id, name.function) => Ok(()),
             _ => Err(error),
@@ -54,7 +54,7 @@ impl FunctionHost {
     /// Removes a setting; `false` if there was none.
     pub(crate) async fn delete_setting(&self, id: &ScopeId, name: SettingName<'_>) -> Result<bool, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         if state.setting(name.kind, name.function, name.qualifier).is_none() {
             return Ok(false);
         }
@@ -63,22 +63,21 @@ impl FunctionHost {
         Ok(true)
     }
 
-    /// All settings of a kind, with scope, function and qualifier.
-    pub(crate) async fn settings(&self, kind: Kind) -> Result<Vec<Setting>, Error> {
-        let settings = self.opened()?.read(move |storage| {
-            let records = storage.list(kind, None)?;
-            records.iter().map(|record| Ok((record.key.clone(), Stored::parse(record)?))).collect::<Result<Vec<_>, _>>()
-        });
-        let settings = settings.await?.into_iter().filter_map(|(key, document)| {
-            let (function, qualifier) = key.name.split_once('/')?;
-            Some(Setting {
-                id: ScopeId::of_stored(&key.scope)?,
-                function: function.to_owned(),
-                qualifier: qualifier.to_owned(),
-                document,
+    /// All settings of a kind, ordered by scope, function and qualifier.
+    pub(crate) fn settings(&self, kind: Kind) -> Vec<Setting> {
+        let view = self.view();
+        let mut states: Vec<_> = view.states.values().collect();
+        states.sort_by(|a, b| a.id.cmp(&b.id));
+        let settings = states.into_iter().flat_map(|state| {
+            let own = state.settings.iter().filter(|((own, _), _)| *own == kind);
+            own.map(|((_, (function, qualifier)), document)| Setting {
+                id: state.id.clone(),
+                function: function.clone(),
+                qualifier: qualifier.clone(),
+                document: document.clone(),
             })
         });
-        Ok(settings.collect())
+        settings.collect()
     }
 }
 

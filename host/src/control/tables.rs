@@ -5,19 +5,32 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use super::scope::ScopeState;
 use crate::{
     catalog::{Catalog, FunctionRoutes, Scope, ScopeId},
     component::Ready,
     config::DomainConfig,
 };
 
+/// Functions of the configuration, by service and name.
+pub(crate) type Declared = HashMap<String, HashMap<Arc<str>, FunctionRoutes>>;
+
+/// What is there to be read by the APIs, at one moment: nobody who only reads waits for a change.
+#[derive(Default)]
+pub(crate) struct View {
+    pub(crate) declared: Arc<Declared>,
+    pub(crate) states: HashMap<ScopeId, Arc<ScopeState>>,
+}
+
 /// The parts of the catalog. Whoever holds them may put another one in force.
 #[derive(Default)]
 pub(crate) struct Tables {
-    /// Functions of the configuration, by service and name. They hide stored ones of the same name.
-    pub(crate) declared: HashMap<String, HashMap<Arc<str>, FunctionRoutes>>,
+    /// They hide stored functions of the same name.
+    pub(crate) declared: Arc<Declared>,
     pub(crate) declared_domains: BTreeMap<String, DomainConfig>,
     pub(crate) stored: HashMap<ScopeId, Arc<Scope>>,
+    /// What the store has of each scope.
+    pub(crate) states: HashMap<ScopeId, Arc<ScopeState>>,
     pub(crate) stored_domains: BTreeMap<String, DomainConfig>,
     /// What is loaded, by the path of the component: revisions of one component share it.
     pub(crate) ready: HashMap<std::path::PathBuf, Weak<Ready>>,
@@ -26,7 +39,7 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn catalog(&self) -> Catalog {
         let mut scopes: HashMap<ScopeId, Arc<Scope>> = self.stored.clone();
-        for (service, functions) in &self.declared {
+        for (service, functions) in &*self.declared {
             let scope = scopes.entry(ScopeId::Service(service.clone())).or_default();
             let mut both = Scope::clone(scope);
             both.functions.extend(functions.iter().map(|(name, routes)| (name.clone(), routes.clone())));
@@ -35,6 +48,10 @@ impl Tables {
         let mut domains: BTreeMap<&String, &DomainConfig> = self.stored_domains.iter().collect();
         domains.extend(&self.declared_domains);
         Catalog::new(scopes, domains)
+    }
+
+    pub(crate) fn view(&self) -> View {
+        View { declared: self.declared.clone(), states: self.states.clone() }
     }
 
     /// Whether the configuration has a function.

@@ -33,13 +33,13 @@ impl FunctionHost {
     }
 
     pub(crate) async fn tags(&self, resource: &str) -> Result<Attributes, Error> {
-        self.check_resource(resource).await?;
+        self.check_resource(resource)?;
         Ok(self.all_tags().await?.remove(resource).map(|tags| tags.value.attributes).unwrap_or_default())
     }
 
     pub(crate) async fn tag(&self, resource: &str, tags: Attributes) -> Result<(), Error> {
         let _turn = self.change().await?;
-        self.check_resource(resource).await?;
+        self.check_resource(resource)?;
         check(&tags)?;
         let mut all = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
         all.extend(tags);
@@ -52,7 +52,7 @@ impl FunctionHost {
     /// Removes the tags of these names, or all.
     pub(crate) async fn untag(&self, resource: &str, names: &[String], all: bool) -> Result<(), Error> {
         let _turn = self.change().await?;
-        self.check_resource(resource).await?;
+        self.check_resource(resource)?;
         let mut tags = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
         tags.retain(|name, _| !all && !names.contains(name));
         self.put_tags(resource, tags).await
@@ -67,7 +67,7 @@ impl FunctionHost {
         Ok(self.opened()?.commit(vec![write]).await.map(drop)?)
     }
 
-    async fn check_resource(&self, resource: &str) -> Result<(), Error> {
+    fn check_resource(&self, resource: &str) -> Result<(), Error> {
         let id = match resource.split_once('/') {
             Some(("services", name)) => ScopeId::Service(name.to_owned()),
             Some(("functions", name)) => ScopeId::Function(name.to_owned()),
@@ -77,8 +77,7 @@ impl FunctionHost {
                 )));
             }
         };
-        let is_there = self.catalog().scope(&id).is_some();
-        if is_there || self.stored_scope(&id).await?.is_some() { Ok(()) } else { Err(Error::scope_not_found(&id)) }
+        self.scope(&id).map(drop)
     }
 }
 

@@ -23,7 +23,7 @@ impl FunctionHost {
         attributes: Attributes,
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         change.check_function(&state, function)?;
         if find(&state, function, name).is_some() {
             return Err(Error::conflict(
@@ -49,7 +49,7 @@ impl FunctionHost {
         if_match: Option<&str>,
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         change.check_function(&state, function)?;
         let old = found(&state, function, name)?;
         check_etag(old, if_match, &format!("trigger '{name}'"))?;
@@ -70,7 +70,7 @@ impl FunctionHost {
         if_match: Option<&str>,
     ) -> Result<(), Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         change.check_function(&state, function)?;
         check_etag(found(&state, function, name)?, if_match, &format!("trigger '{name}'"))?;
         let write = Write::Delete(state.pair_key(Kind::Trigger, function, name));

@@ -21,7 +21,7 @@ impl FunctionHost {
         if_match: Option<&str>,
     ) -> Result<Stored<VersionRecord>, Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         super::check_etag(&state.service, if_match, &id.to_string())?;
         let service = &state.service.value;
         let number = service.last_version + 1;
@@ -44,7 +44,7 @@ impl FunctionHost {
     /// Removes a version that no alias leads to.
     pub(crate) async fn delete_version(&self, id: &ScopeId, number: &str) -> Result<(), Error> {
         let mut change = self.change().await?;
-        let state = change.scope(id).await?;
+        let state = change.scope(id)?;
         let version = state.version(number)?.value.number;
         if let Some(alias) = user_of(&state, number) {
             return Err(Error::conflict(

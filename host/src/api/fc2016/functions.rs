@@ -33,7 +33,7 @@ pub(super) async fn route(
         }
         ("GET", [function, "code"]) => code(host, call, wanted, function).await,
         ("GET", [function, "instances"]) => {
-            host.scope(&wanted.id).await?.function_in(function, wanted.qualifier)?;
+            host.scope(&wanted.id)?.function_in(function, wanted.qualifier)?;
             Ok(instances::list(host, &wanted.id, function, wanted.qualifier))
         }
         (_, [function, "triggers", rest @ ..]) => triggers::route(host, call, &wanted.id, function, rest).await,
@@ -50,7 +50,7 @@ async fn create(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>) -> Res
 }
 
 async fn list(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let functions: Vec<(String, FunctionRecord)> = match state.version_of(wanted.qualifier)? {
         None => state.functions.iter().map(|(name, function)| (name.clone(), function.value.clone())).collect(),
         Some(version) => version.value.functions.clone().into_iter().collect(),
@@ -59,7 +59,7 @@ async fn list(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>) -> Resul
 }
 
 async fn get(host: &FunctionHost, wanted: &Qualified<'_>, name: &str) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let (revision, function) = state.function_in(name, wanted.qualifier)?;
     Ok(Answer::of(&Stored { revision, value: () }, show(name, function)))
 }
@@ -81,7 +81,7 @@ async fn code(
     wanted: &Qualified<'_>,
     name: &str,
 ) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let (_, function) = state.function_in(name, wanted.qualifier)?;
     let (url, checksum) = download::link(host, call, name, function)?;
     Ok(Answer::ok(json!({ "url": url, "checksum": checksum })))

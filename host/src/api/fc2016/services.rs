@@ -35,7 +35,7 @@ fn attributes(call: &Call) -> Result<Attributes, PlatformError> {
 }
 
 pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, PlatformError> {
-    let mut services = host.services().await?;
+    let mut services = host.services();
     let wanted: Vec<_> =
         call.query.iter().filter_map(|(name, value)| Some((name.strip_prefix("tag_")?, value.as_str()))).collect();
     if !wanted.is_empty() {
@@ -50,7 +50,7 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
 }
 
 pub(super) async fn get(host: &FunctionHost, wanted: &Qualified<'_>) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let mut service = state.service.clone();
     if let Some(version) = state.version_of(wanted.qualifier)? {
         service.value.attributes = version.value.service.clone();

@@ -28,9 +28,9 @@ pub(super) async fn route(
         (_, ["on-demand-config"]) => on_demand(host, call, wanted, name(Kind::OnDemand)).await,
         (_, ["async-invoke-config"]) => asynchronous(host, call, wanted, name(Kind::AsyncConfig)).await,
         ("GET", ["async-invoke-configs"]) => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function_in(function, wanted.qualifier)?;
-            let all = host.settings(Kind::AsyncConfig).await?;
+            let all = host.settings(Kind::AsyncConfig);
             let own = all.into_iter().filter(|it| it.id == wanted.id && it.function == function);
             let named = own.map(|setting| (setting.qualifier.clone(), setting));
             Ok(call.page(named)?.answer("configs", |_, setting| show_async(setting)))
@@ -48,7 +48,7 @@ async fn provision(
     let qualified = |document: Stored<Document>| setting(wanted, name, document);
     match call.method.as_str() {
         "GET" => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function_in(name.function, name.qualifier)?;
             let document = match state.setting(name.kind, name.function, name.qualifier) {
                 Some(document) => document.clone(),
@@ -96,7 +96,7 @@ async fn listed(host: &FunctionHost, call: &Call, kind: Kind) -> Result<Vec<(Str
     if qualifier.is_some() && service.is_none() {
         return Err(PlatformError::invalid_argument("ServiceName is required when Qualifier is given"));
     }
-    let all = host.settings(kind).await?;
+    let all = host.settings(kind);
     let wanted = all.into_iter().filter(|setting| {
         !setting.id.service().is_empty()
             && service.is_none_or(|service| setting.id.service() == service)
@@ -139,7 +139,7 @@ async fn on_demand(
     };
     match call.method.as_str() {
         "GET" => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function_in(name.function, name.qualifier)?;
             let found = state.setting(name.kind, name.function, name.qualifier).cloned().ok_or_else(not_found)?;
             Ok(Answer::of(&found.clone(), show_on_demand(host, &setting(wanted, name, found))))
@@ -180,7 +180,7 @@ async fn asynchronous(
     };
     match call.method.as_str() {
         "GET" => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function_in(name.function, name.qualifier)?;
             let found = state.setting(name.kind, name.function, name.qualifier).cloned().ok_or_else(not_found)?;
             Ok(Answer::of(&found.clone(), show_async(&setting(wanted, name, found))))

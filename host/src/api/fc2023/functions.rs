@@ -35,7 +35,7 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
     let wanted_tags = tags::wanted(call, "tags")?;
     let all_tags = if wanted_tags.is_empty() { None } else { Some(host.all_tags().await?) };
     let mut functions = Vec::new();
-    for (id, name, record) in host.all_functions().await? {
+    for (id, name, record) in host.all_functions() {
         let full = name_of(&id, &name);
         let is_wanted = match generation {
             "v2" => matches!(id, ScopeId::Service(_)),
@@ -56,7 +56,7 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
 }
 
 pub(super) async fn get(host: &FunctionHost, call: &Call, wanted: &Located<'_>) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let (revision, record) = state.function_in(wanted.function, qualifier(call))?;
     let shown = show(host, wanted.name, &wanted.id, wanted.function, record);
     Ok(Answer::of(&Stored { revision, value: () }, shown))
@@ -78,7 +78,7 @@ pub(super) async fn delete(host: &FunctionHost, call: &Call, wanted: &Located<'_
 }
 
 pub(super) async fn code(host: &FunctionHost, call: &Call, wanted: &Located<'_>) -> Result<Answer, PlatformError> {
-    let state = host.scope(&wanted.id).await?;
+    let state = host.scope(&wanted.id)?;
     let (_, record) = state.function_in(wanted.function, qualifier(call))?;
     let (url, checksum) = download::link(host, call, wanted.name, record)?;
     Ok(Answer::ok(json!({ "url": url, "checksum": checksum })))
@@ -89,7 +89,7 @@ pub(super) async fn instances(
     call: &Call,
     wanted: &Located<'_>,
 ) -> Result<Answer, PlatformError> {
-    host.scope(&wanted.id).await?.function_in(wanted.function, qualifier(call))?;
+    host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
     Ok(instances::list(host, &wanted.id, wanted.function, qualifier(call)))
 }
 

@@ -74,7 +74,7 @@ async fn one(
     };
     match call.method.as_str() {
         "GET" => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function_in(wanted.function, qualifier)?;
             let document = match (state.setting(kind, wanted.function, qualifier), kind) {
                 (Some(document), _) => document.clone(),
@@ -158,7 +158,7 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
         return unsupported(call);
     };
     let wanted = call.parameter("functionName");
-    let settings = host.settings(*kind).await?.into_iter().filter_map(|setting| {
+    let settings = host.settings(*kind).into_iter().filter_map(|setting| {
         let full = name_of(&setting.id, &setting.function);
         let is_wanted = wanted.is_none_or(|wanted| wanted == full);
         is_wanted.then(|| (format!("{full}/{}", setting.qualifier), setting))
@@ -182,7 +182,7 @@ async fn vpc(
 ) -> Result<Answer, PlatformError> {
     match (call.method.as_str(), rest) {
         ("GET", []) => {
-            let state = host.scope(&wanted.id).await?;
+            let state = host.scope(&wanted.id)?;
             state.function(wanted.function)?;
             let bound = state.settings.keys().filter(|(kind, (function, _))| {
                 *kind == Kind::VpcBinding && function == wanted.function
@@ -219,7 +219,7 @@ async fn tasks(
     wanted: &Located<'_>,
     rest: &[&str],
 ) -> Result<Answer, PlatformError> {
-    host.scope(&wanted.id).await?.function_in(wanted.function, qualifier(call))?;
+    host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
     match (call.method.as_str(), rest) {
         ("GET", []) => Ok(Answer::ok(json!({ "tasks": [] }))),
         ("GET", [task]) | ("PUT", [task, "stop"]) => {

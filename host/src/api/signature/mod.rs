@@ -79,6 +79,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether the body is signed, so that it must be whole before anybody reads it.
+    pub fn signs_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// Whether `body`, the whole of it, is what was signed.
     ///
     /// # Errors

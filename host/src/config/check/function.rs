@@ -116,6 +116,7 @@ const HANDLER_TYPES: [(&str, HandlerType); 3] =
     [("event", HandlerType::Event), ("http", HandlerType::Http), ("either", HandlerType::Either)];
 
 const EVALUATE: [(&str, Evaluate); 2] = [("build", Evaluate::Build), ("start", Evaluate::Start)];
+const AUTHS: [(&str, TriggerAuth); 2] = [("anonymous", TriggerAuth::Anonymous), ("function", TriggerAuth::Function)];
 
 const LANGUAGES: [(&str, Language); 3] =
     [("rust", Language::Rust), ("javascript", Language::JavaScript), ("python", Language::Python)];
@@ -241,7 +242,7 @@ fn http_trigger(section: &mut Section<'_>) -> HttpTriggerConfig {
     let trigger = HttpTriggerConfig {
         methods: methods(section).unwrap_or_else(|| METHODS.to_vec()),
         payload_format: section.choice("payload_format", &PAYLOAD_FORMATS).unwrap_or(PayloadFormat::Fc3),
-        auth: TriggerAuth::Anonymous,
+        auth: section.choice("auth", &AUTHS).unwrap_or(TriggerAuth::Anonymous),
         own_addresses: true,
     };
     if trigger.methods.is_empty() {

@@ -18,9 +18,10 @@ pub(crate) use request_record::{client_ip, read_body};
 use self::request_record::{InsidePath, RequestTexts};
 use super::payload;
 use crate::{
+    api::{check_trigger, signature::Caller},
     catalog::{Catalog, Resolved, Revision},
     component::HttpEntry,
-    config::{HttpTriggerConfig, PayloadFormat},
+    config::{HttpTriggerConfig, PayloadFormat, TriggerAuth},
     host::FunctionHost,
     invoke::{Invocation, InvokeError, LeasedBody},
     platform_error::{ErrorForm, PlatformError},
@@ -62,18 +63,25 @@ where
 {
     let (head, body) = request.into_parts();
     request_record::check_limits(&head, host.limits())?;
-    let Resolution { revision, inside, format, rewritten } = resolve(&host.catalog(), &head)?;
+    let Resolution { revision, inside, format, auth, rewritten } = resolve(&host.catalog(), &head)?;
+    // The signature is over the request as the client sent it.
+    let caller = match auth {
+        TriggerAuth::Anonymous => None,
+        TriggerAuth::Function => Some(check_trigger(host, &head)?),
+    };
     let (mut head, mut inside) = (head, inside);
     if let Some(uri) = rewritten {
         (head.uri, inside) = (uri, InsidePath(0));
     }
     let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
     let exchange = Exchange { host, revision, inside, format, head, client_ip, invocation };
-    match exchange.revision.ready.http_entry() {
-        // Boxed: the whole size of a connection's future is copied several times at every request.
-        HttpEntry::Handler => Box::pin(exchange.call_handler(body)).await,
-        HttpEntry::Event => Box::pin(exchange.call_event(body)).await,
-        HttpEntry::WasiHttp => Box::pin(exchange.stream(body)).await,
+    match caller.filter(Caller::signs_body) {
+        None => exchange.call(body).await,
+        Some(caller) => {
+            let body = read_body(&exchange.head, body, host.limits().sync_body).await?;
+            caller.check_body(&body).map_err(PlatformError::from)?;
+            exchange.call(Full::new(body)).await
+        }
     }
 }
 
@@ -82,6 +90,7 @@ struct Resolution {
     revision: Arc<Revision>,
     inside: InsidePath,
     format: PayloadFormat,
+    auth: TriggerAuth,
     /// The path and query that the function sees, if they are others than the client's.
     rewritten: Option<Uri>,
 }
@@ -108,6 +117,7 @@ fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<Resolution, Platf
         revision: revision.clone(),
         inside: found.inside,
         format: trigger.payload_format,
+        auth: trigger.auth,
         rewritten: found.rewritten(head)?,
     })
 }
@@ -134,6 +144,18 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    async fn call<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        match self.revision.ready.http_entry() {
+            // Boxed: the whole size of a connection's future is copied several times at every request.
+            HttpEntry::Handler => Box::pin(self.call_handler(body)).await,
+            HttpEntry::Event => Box::pin(self.call_event(body)).await,
+            HttpEntry::WasiHttp => Box::pin(self.stream(body)).await,
+        }
+    }
+
     /// `wisp:function/http-handler`: the request as a record.
     async fn call_handler<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
     where
