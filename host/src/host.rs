@@ -20,6 +20,7 @@ use crate::{
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
     config::{Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Tables},
+    delivery::Delivery,
     engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
@@ -99,9 +100,11 @@ impl Origin {
 pub struct FunctionHost(Arc<Shared>);
 
 /// A host that may be gone.
+#[derive(Clone)]
 pub(crate) struct WeakHost(Weak<Shared>);
 
 impl WeakHost {
+    /// `None` once the host is gone.
     pub(crate) fn upgrade(&self) -> Option<FunctionHost> {
         self.0.upgrade().map(FunctionHost)
     }
@@ -119,6 +122,8 @@ struct Shared {
     telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
+    /// Asynchronous invocations, once they are started: a host that makes one call has none.
+    delivery: OnceLock<Delivery>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
     /// Once the catalog is open: see [`FunctionHost::open_catalog`].
@@ -144,6 +149,7 @@ impl FunctionHost {
             feed: LogFeed::new(),
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
+            delivery: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             store: OnceLock::new(),
             code: CodeStore::new(&server.data_dir, server.build_sources),
@@ -171,6 +177,21 @@ impl FunctionHost {
     pub(crate) fn set_trigger_address(&self, address: SocketAddr) {
         // Set once, by the one server of a host.
         let _ = self.0.trigger_address.set(address);
+    }
+
+    /// Asynchronous invocations, if this host has them.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.0.delivery.get()
+    }
+
+    /// Gives the host its asynchronous invocations; `false` if it has them already.
+    pub(crate) fn set_delivery(&self, delivery: Delivery) -> bool {
+        self.0.delivery.set(delivery).is_ok()
+    }
+
+    /// A handle that does not keep the host.
+    pub(crate) fn downgrade(&self) -> WeakHost {
+        WeakHost(Arc::downgrade(&self.0))
     }
 
     /// What requests and responses may not exceed.
@@ -368,6 +389,15 @@ impl FunctionHost {
             length: self.0.server.queue_length,
             evict: Arc::new(move || host.upgrade().is_some_and(|shared| shared.evict_oldest())),
         }
+    }
+
+    /// How many invocations of a function could run at once; 0 if there is no such function.
+    pub(crate) fn most_concurrent(&self, service: &str, function: &str) -> usize {
+        let revision = self.catalog().find(service, function);
+        revision.map_or(0, |revision| {
+            let function = &revision.function;
+            function.max_instances.get().saturating_mul(function.instance_concurrency.get())
+        })
     }
 
     /// Leases an instance of a revision: see [`invoke::lease`].
