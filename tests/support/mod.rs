@@ -17,6 +17,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use wisp::{
     component::source,
     config::{self, Language},
+    delivery,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
 };
@@ -103,9 +104,22 @@ impl TestHost {
     /// As `start`; the errors are those of the functions.
     pub async fn try_start(toml: &str) -> Result<Self, Vec<DeployError>> {
         let directory = tempfile::tempdir().unwrap();
+        let events = directory.path().to_owned();
+        Self::try_start_in(toml, directory, &events).await
+    }
+
+    /// As `start`, with the events that another host left in `events`.
+    pub async fn start_on(toml: &str, events: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::try_start_in(toml, directory, events).await.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    async fn try_start_in(toml: &str, directory: tempfile::TempDir, events: &Path) -> Result<Self, Vec<DeployError>> {
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
         host.deploy(&config, |_| {}).await?;
+        // Not in the data directory, which all tests share for the sake of compiled code.
+        delivery::start(&host, &config.events, events).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
         let (stop, stopped) = oneshot::channel();

@@ -103,7 +103,7 @@ pub(super) fn host(host: &FunctionHost) -> Response<ResponseBody> {
     }))
 }
 
-fn json_response(value: &Value) -> Response<ResponseBody> {
+pub(super) fn json_response(value: &Value) -> Response<ResponseBody> {
     respond(format!("{value:#}\n"), "application/json")
 }
 
@@ -136,6 +136,9 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
         let (live, idle) = instances.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         sample(&mut text, "wisp_instances", function, ",state=\"idle\"", idle as u64);
         sample(&mut text, "wisp_instances", function, ",state=\"busy\"", live.saturating_sub(idle) as u64);
+    }
+    if let Some(delivery) = host.delivery() {
+        delivery.write_metrics(&mut text);
     }
     respond(text, "text/plain; version=0.0.4")
 }

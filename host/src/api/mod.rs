@@ -9,10 +9,12 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
 mod aliases;
+mod asynchronous;
 mod call;
 pub mod checksum;
 mod domains;
 mod download;
+mod events;
 mod fc2016;
 mod fc2023;
 mod fields;
@@ -82,6 +84,7 @@ where
         (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
         (&Method::GET, ["wisp", "logs"]) => logs::logs(host, request.uri().query()),
         (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, request.uri().query()).await,
+        (_, ["wisp", "events", rest @ ..]) => events::handle(host, &method, rest, request.uri().query()).await,
         (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         _ => Err(PlatformError::path_not_supported(&method, &path)),
     };

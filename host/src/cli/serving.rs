@@ -16,6 +16,7 @@ use tokio::{
 };
 use wisp::{
     config::{Config, FunctionConfig},
+    delivery,
     engine::Allocation,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
@@ -72,6 +73,7 @@ pub(super) async fn deployed(config: &Config) -> Result<FunctionHost, Failure> {
     warn_of_allocation(&host);
     host.open_catalog().await?;
     host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?;
+    delivery::start(&host, &config.events, &config.server.data_dir)?;
     Ok(host)
 }
 

@@ -146,8 +146,9 @@ impl Project {
 
 /// Listeners, limits and access keys belong to the process. Said once: the next change is compared with this one.
 fn warn_of_restart(current: &Config, next: &Config) {
-    if current.server != next.server || current.limits != next.limits || current.access_keys != next.access_keys {
-        warn("[server], [limits] and [[access_keys]] take effect when wisp is started again");
+    let same = current.server == next.server && current.limits == next.limits && current.events == next.events;
+    if !same || current.access_keys != next.access_keys {
+        warn("[server], [limits], [events] and [[access_keys]] take effect when wisp is started again");
     }
 }
 

@@ -143,7 +143,7 @@ impl Dispatcher {
 
     fn begin_turns(&mut self) {
         let Some(host) = self.shared.host.upgrade() else { return };
-        let config = &self.shared.config;
+        let config = self.shared.config.clone();
         while self.schedule.running() < config.concurrency.get() {
             let limit = |lane: &LaneKey| match lane {
                 LaneKey::Webhook(_) => WEBHOOK_CONCURRENCY,
@@ -201,7 +201,9 @@ impl Dispatcher {
             }
             Turn::Done(event) => {
                 self.schedule.finished(&lane, true);
-                stopped.into_iter().for_each(|answer| drop(answer.send(Some(event.status()))));
+                for answer in stopped {
+                    let _ = answer.send(Some(event.status()));
+                }
                 if event.progress.is_open() {
                     self.wait(Waiting { loaded: !event.submission.payload.is_empty(), event, place });
                 } else {

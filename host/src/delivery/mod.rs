@@ -148,9 +148,12 @@ pub fn start(host: &FunctionHost, config: &EventsConfig, directory: &Path) -> an
     let reader = storage.reader()?;
     let (last, dead) = (reader.last()?, reader.dead()?);
     let (messages, received) = mpsc::unbounded_channel();
-    let arrived = messages.clone();
-    // Nobody takes it after a drain: it is there at the next start.
-    let writer = Writer::start(storage, move |arrival| drop(arrived.send(Message::Arrived(Box::new(arrival)))))?;
+    // Weak, because the dispatcher keeps the writer and ends with the last that can send to it. Nobody takes what arrives
+    // after a drain: it is there at the next start.
+    let arrived = messages.downgrade();
+    let writer = Writer::start(storage, move |arrival| {
+        let _ = arrived.upgrade().map(|messages| messages.send(Message::Arrived(Box::new(arrival))));
+    })?;
     let server = host.server();
     let shared = Arc::new(Shared {
         host: host.downgrade(),

@@ -72,7 +72,7 @@ impl Places {
     /// A place for a new event.
     pub(super) fn take(&self, function: FunctionKey, bytes: usize) -> Result<Place, QueueFull> {
         let (limits, bytes) = (&self.0.limits, bytes as u64);
-        let mut taken = self.0.taken.lock();
+        let taken = self.0.taken.lock();
         if taken.all >= limits.all {
             return Err(QueueFull::All(limits.all));
         }
