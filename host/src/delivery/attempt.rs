@@ -112,6 +112,7 @@ async fn call(shared: &Shared, host: &FunctionHost, event: &mut Event, stop: &mu
         trace_parent: event.submission.trace_parent.clone(),
         wants_log: false,
     };
+    let calls = event.progress.calls;
     let called = async {
         let lease = host.lease(revision, invocation).await?;
         begin(shared, event);
@@ -122,6 +123,10 @@ async fn call(shared: &Shared, host: &FunctionHost, event: &mut Event, stop: &mu
         () = told(stop) => return Outcome::Stopped,
         result = called => result,
     };
+    if event.progress.calls == calls && matches!(result, Err(InvokeError::Function(_))) {
+        // Its initializer failed, or its start: that was a try as well.
+        event.progress.calls += 1;
+    }
     note(event, result)
 }
 

@@ -176,7 +176,8 @@ mod tests {
         conclude(&mut event, Settlement::Succeeded, &policy(Some("http://h/"), None), 0);
         let mut offers = 0;
         while event.progress.is_open() {
-            refused(&mut event, Refusal::Temporary("busy".into()), event.progress.due);
+            let now = event.progress.due;
+            refused(&mut event, Refusal::Temporary("busy".into()), now);
             offers += 1;
         }
         assert_eq!((offers, event.progress.dead), (DELIVERIES, true));

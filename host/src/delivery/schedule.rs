@@ -211,7 +211,7 @@ mod tests {
     fn a_function_at_its_limit_leaves_the_turn_to_others_until_one_of_its_own_has_finished() {
         let mut schedule = schedule(&[(1, "a"), (2, "a"), (3, "a"), (4, "b")]);
         assert_eq!(started(&mut schedule, 0, 1), [1, 4]);
-        assert_eq!(started(&mut schedule, 0, 1), []);
+        assert_eq!(started(&mut schedule, 0, 1), [0; 0]);
         schedule.finished(&lane("a"), true);
         assert_eq!(started(&mut schedule, 0, 1), [2]);
     }
@@ -222,7 +222,7 @@ mod tests {
         schedule.add(1, lane("a"), 100, 0);
         assert_eq!(started(&mut schedule, 0, 9), [2]);
         assert_eq!(schedule.next_time(), Some(100));
-        assert_eq!(started(&mut schedule, 99, 9), []);
+        assert_eq!(started(&mut schedule, 99, 9), [0; 0]);
         assert_eq!(started(&mut schedule, 100, 9), [1]);
         assert_eq!(schedule.next_time(), None);
     }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(started(&mut schedule, 0, 1), [1, 3]);
         schedule.throttled(1, &lane("a"), 500, 0);
         assert_eq!(schedule.pauses(&lane("a")), 1);
-        assert_eq!(started(&mut schedule, 499, 1), []);
+        assert_eq!(started(&mut schedule, 499, 1), [0; 0]);
         schedule.finished(&lane("b"), true);
         assert_eq!(started(&mut schedule, 499, 1), [4]);
         assert_eq!(schedule.next_time(), Some(500));

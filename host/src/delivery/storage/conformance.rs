@@ -162,7 +162,7 @@ fn a_filter_means_what_it_names() {
         backend.update(b, |progress| (progress.dead, progress.started) = (true, Some(20)));
         let all = Filter::default;
         assert_eq!(backend.listed(Filter { function: Some("f".into()), ..all() }), [a, b]);
-        assert_eq!(backend.listed(Filter { service: Some("t".into()), ..all() }), []);
+        assert_eq!(backend.listed(Filter { service: Some("t".into()), ..all() }), [0; 0]);
         assert_eq!(backend.listed(Filter { status: Some(Status::Failed), ..all() }), [a]);
         assert_eq!(backend.listed(Filter { dead: true, ..all() }), [b]);
         assert_eq!(backend.listed(Filter { stateful: true, newest_first: true, ..all() }), [b, a]);
