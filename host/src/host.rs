@@ -189,11 +189,6 @@ impl FunctionHost {
         self.0.delivery.set(delivery).is_ok()
     }
 
-    /// A handle that does not keep the host.
-    pub(crate) fn downgrade(&self) -> WeakHost {
-        WeakHost(Arc::downgrade(&self.0))
-    }
-
     /// What requests and responses may not exceed.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
@@ -391,13 +386,12 @@ impl FunctionHost {
         }
     }
 
-    /// How many invocations of a function could run at once; 0 if there is no such function.
+    /// How many invocations of a function's head could run at once; 0 if there is no such function.
     pub(crate) fn most_concurrent(&self, service: &str, function: &str) -> usize {
-        let revision = self.catalog().find(service, function);
-        revision.map_or(0, |revision| {
-            let function = &revision.function;
-            function.max_instances.get().saturating_mul(function.instance_concurrency.get())
-        })
+        let target = Target { service: (!service.is_empty()).then_some(service), function, qualifier: LATEST };
+        let catalog = self.catalog();
+        let function = catalog.resolve(&target).map(|found| found.revision.function.clone());
+        function.map_or(0, |function| function.max_instances.get().saturating_mul(function.instance_concurrency.get()))
     }
 
     /// Leases an instance of a revision: see [`invoke::lease`].

@@ -26,6 +26,7 @@ mod logs;
 mod schema;
 mod settings;
 pub mod signature;
+mod stateful;
 mod trigger_config;
 mod triggers;
 mod versions;

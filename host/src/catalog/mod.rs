@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     component::Ready,
-    config::{DomainConfig, FunctionConfig, HttpTriggerConfig},
+    config::{AsyncConfig, DomainConfig, FunctionConfig, HttpTriggerConfig},
     pool::Pool,
     telemetry::{Counters, FunctionLog},
 };
@@ -102,6 +102,8 @@ pub(crate) struct FunctionRoutes {
     pub(crate) trigger: Option<TriggerEntry>,
     /// Why nobody may invoke it at the moment.
     pub(crate) disabled: Option<Arc<str>>,
+    /// How its asynchronous invocations are treated, by qualifier; of others, as the revision's configuration says.
+    pub(crate) asynchronous: HashMap<Arc<str>, AsyncConfig>,
 }
 
 impl FunctionRoutes {

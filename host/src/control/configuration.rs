@@ -15,7 +15,7 @@ use super::record::{Attributes, Document, FunctionRecord, number, text};
 use crate::{
     catalog::{LATEST, ScopeId, TriggerEntry},
     component::Kind,
-    config::{FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat, TriggerAuth},
+    config::{AsyncConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat, TriggerAuth},
 };
 
 /// Function Compute's default for a handler, an initializer and a hook.
@@ -74,6 +74,8 @@ impl Source<'_> {
             log_project: self.log_config("project"),
             log_store: self.log_config("logstore"),
             http: None,
+            // The async-invoke-config is a setting of its own.
+            asynchronous: AsyncConfig::default(),
         }
     }
 

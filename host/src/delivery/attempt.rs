@@ -19,7 +19,7 @@ use super::{
     webhook::{self, Refusal},
 };
 use crate::{
-    catalog::Revision,
+    catalog::{ResolveError, Revision, Target},
     config::AsyncConfig,
     host::FunctionHost,
     invoke::{Invocation, InvokeError, RequestId, epoch_ms},
@@ -97,13 +97,9 @@ async fn load(shared: &Arc<Shared>, event: &mut Event) -> Result<(), EventsError
 
 /// Calls the function, and notes in the event how it went.
 async fn call(shared: &Shared, host: &FunctionHost, event: &mut Event, stop: &mut oneshot::Receiver<()>) -> Outcome {
-    let revision = match resolve(host, &event.submission) {
+    let revision = match resolve(host, &event.submission.target()) {
         Ok(revision) => revision,
-        Err(message) => {
-            event.progress.response = error_document(&message);
-            event.progress.error = Some(super::INVALID.into());
-            return Outcome::Invalid;
-        }
+        Err(unresolved) => return unresolved.note(&mut event.progress),
     };
     let invocation = Invocation {
         id: RequestId::parse(&event.submission.request_id).unwrap_or_default(),
@@ -137,13 +133,46 @@ async fn told(stop: &mut oneshot::Receiver<()>) {
     }
 }
 
-/// The function that an event is for, if it takes events.
-pub(super) fn resolve(host: &FunctionHost, submission: &Submission) -> Result<Arc<Revision>, String> {
-    let revision = host.catalog().resolve(&submission.target()).map_err(|error| error.to_string())?.clone();
+/// Why an event's function cannot be called.
+enum Unresolved {
+    /// It is switched off, or cannot be loaded: that may change.
+    Unavailable(String),
+    /// It is gone, or takes no events.
+    Invalid(String),
+}
+
+impl Unresolved {
+    fn note(self, progress: &mut Progress) -> Outcome {
+        let (outcome, error, message) = match self {
+            Self::Unavailable(message) => (Outcome::Throttled, super::UNAVAILABLE, message),
+            Self::Invalid(message) => (Outcome::Invalid, super::INVALID, message),
+        };
+        progress.error = Some(error.into());
+        progress.response = error_document(&message);
+        outcome
+    }
+
+    fn message(self) -> String {
+        match self {
+            Self::Unavailable(message) | Self::Invalid(message) => message,
+        }
+    }
+}
+
+/// The function that is meant, if it takes events.
+fn resolve(host: &FunctionHost, target: &Target<'_>) -> Result<Arc<Revision>, Unresolved> {
+    let revision = match host.catalog().resolve(target) {
+        Ok(found) => found.revision.clone(),
+        Err(error @ (ResolveError::Unavailable { .. } | ResolveError::Disabled { .. })) => {
+            return Err(Unresolved::Unavailable(error.to_string()));
+        }
+        Err(error) => return Err(Unresolved::Invalid(error.to_string())),
+    };
     if revision.ready.handles_events() {
         return Ok(revision);
     }
-    Err(format!("function '{}' exports no event handler: it takes no asynchronous invocations", submission.function))
+    let function = target.function;
+    Err(Unresolved::Invalid(format!("function '{function}' exports no event handler: it takes no asynchronous invocations")))
 }
 
 /// The call is noted before it begins, though nobody waits for that to be durable: a function that ends the host is told
@@ -229,24 +258,25 @@ fn record_event(
     let DestinationKind::Function { service, function, qualifier } = &destination.kind else { return None };
     let mut submission = Submission {
         request_id: RequestId::new().as_str().to_owned(),
-        service: service.as_deref().unwrap_or_default().into(),
+        service: "".into(),
         function: function.as_str().into(),
         qualifier: qualifier.as_str().into(),
-        without_service: service.is_none(),
         invocation_id: None,
         trace_parent: event.submission.trace_parent.clone(),
         received: now,
         depth: event.submission.depth + 1,
         payload: record(event, &shared.identity, now),
     };
+    let target = Target { service: service.as_deref(), function, qualifier };
     let revision = if submission.depth > LONGEST_CHAIN {
         Err(format!("more than {LONGEST_CHAIN} events led to one another by their destinations"))
     } else {
-        resolve(host, &submission)
+        resolve(host, &target).map_err(Unresolved::message)
     };
     match revision {
         Ok(revision) => {
             submission.service = revision.function.service.clone();
+            submission.function = revision.function.name.clone();
             if shared.policy(host, &submission).stateful {
                 submission.invocation_id = Some(submission.request_id.clone());
             }

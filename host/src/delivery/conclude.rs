@@ -122,7 +122,6 @@ mod tests {
             service: "s".into(),
             function: "f".into(),
             qualifier: "LATEST".into(),
-            without_service: false,
             invocation_id: invocation_id.map(str::to_owned),
             trace_parent: None,
             received: 0,

@@ -187,14 +187,12 @@ impl Progress {
 pub struct Submission {
     /// Its request id: the same for all its calls.
     pub request_id: String,
-    /// The service that owns the function.
+    /// The service that owns the function; empty for a function of FC 3.0.
     pub service: Arc<str>,
     /// The function.
     pub function: Arc<str>,
     /// The version or alias that was asked for, or `LATEST`.
     pub qualifier: Arc<str>,
-    /// Whether it was asked for without a service, as FC 3.0 does.
-    pub without_service: bool,
     /// Given by the caller, or the request id. `None`: the invocation is not stateful, and nothing of it is kept.
     pub invocation_id: Option<String>,
     /// The caller's W3C `traceparent`.
@@ -211,7 +209,7 @@ impl Submission {
     /// What the catalog is asked for.
     pub(crate) fn target(&self) -> Target<'_> {
         Target {
-            service: (!self.without_service).then_some(&*self.service),
+            service: (!self.service.is_empty()).then_some(&*self.service),
             function: &self.function,
             qualifier: &self.qualifier,
         }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 mod attempt;
@@ -64,18 +64,13 @@ use crate::{
 const EXHAUSTED: &str = "FunctionResourceExhausted";
 /// Why an event was given up whose calls the host did not survive.
 const INTERRUPTED: &str = "HostInterrupted";
+/// Why an event was given up whose function was switched off, or could not be loaded.
+const UNAVAILABLE: &str = "FunctionUnavailable";
 /// Why an event was given up that nobody can take.
 const INVALID: &str = "InvalidFunction";
 
 /// How often what is too old is forgotten.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Where async-invoke-configs are kept that did not come from the configuration file.
-pub trait AsyncPolicies: Send + Sync {
-    /// The settings of a function's qualifier; `None`: those of the configuration file, or the defaults, hold. Called for
-    /// every event, so it must not touch the disk. `service` is `None` for a function that was asked for without one.
-    fn policy(&self, service: Option<&str>, function: &str, qualifier: &str) -> Option<AsyncConfig>;
-}
 
 /// What is to be invoked, and how.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +129,6 @@ struct Shared {
     reader: Arc<Mutex<Box<dyn EventReader>>>,
     places: Places,
     counters: Counters,
-    policies: RwLock<Option<Arc<dyn AsyncPolicies>>>,
     ended: AtomicBool,
 }
 
@@ -163,7 +157,6 @@ pub fn start(host: &FunctionHost, config: &EventsConfig, directory: &Path) -> an
         reader: Arc::new(Mutex::new(Box::new(reader))),
         places: Places::new(config),
         counters: Counters::default(),
-        policies: RwLock::new(None),
         ended: AtomicBool::new(false),
     });
     shared.counters.dead.store(dead, Relaxed);
@@ -176,11 +169,6 @@ pub fn start(host: &FunctionHost, config: &EventsConfig, directory: &Path) -> an
 }
 
 impl Delivery {
-    /// Where to look for settings before those of the configuration file.
-    pub fn set_policies(&self, policies: Arc<dyn AsyncPolicies>) {
-        *self.shared.policies.write() = Some(policies);
-    }
-
     /// Accepts an event. When this returns, it is durable. Dropped before, it may have been accepted all the same.
     /// Returns its invocation id, if it is stateful.
     ///
@@ -216,7 +204,7 @@ impl Delivery {
         trace_parent: Option<String>,
     ) -> Result<Submission, SubmitError> {
         let host = self.shared.host.upgrade().ok_or_else(|| EventsError("wisp is stopping".into()))?;
-        let revision = host.catalog().resolve(target)?.clone();
+        let revision = host.catalog().resolve(target)?.revision.clone();
         if !revision.ready.handles_events() {
             let function = target.function;
             let message = format!("function '{function}' exports no event handler: it takes no asynchronous invocations");
@@ -232,7 +220,6 @@ impl Delivery {
             service: revision.function.service.clone(),
             function: revision.function.name.clone(),
             qualifier: qualifier.into(),
-            without_service: target.service.is_none(),
             invocation_id: None,
             trace_parent,
             received: now_ms(),
@@ -287,12 +274,7 @@ impl Shared {
 
     /// The settings that hold for an event at this moment.
     fn policy(&self, host: &FunctionHost, submission: &Submission) -> AsyncConfig {
-        let target = submission.target();
-        let kept = self.policies.read().clone();
-        kept.and_then(|kept| kept.policy(target.service, target.function, target.qualifier)).unwrap_or_else(|| {
-            let catalog = host.catalog();
-            catalog.resolve(&target).map(|revision| revision.function.asynchronous.clone()).unwrap_or_default()
-        })
+        host.catalog().async_config(&submission.target())
     }
 
     /// Reads on a blocking thread.

@@ -18,7 +18,7 @@ impl Identity {
     /// The function's resource name.
     pub(super) fn function_arn(&self, submission: &Submission) -> String {
         let (head, function) = (format!("acs:fc:{}:{}:", self.region, self.account), &submission.function);
-        if submission.without_service {
+        if submission.service.is_empty() {
             format!("{head}functions/{function}")
         } else {
             format!("{head}services/{}.{}/functions/{function}", submission.service, submission.qualifier)
@@ -90,7 +90,6 @@ mod tests {
             service: "s".into(),
             function: "f".into(),
             qualifier: "LATEST".into(),
-            without_service: false,
             invocation_id: None,
             trace_parent: None,
             received: 0,
@@ -143,7 +142,7 @@ mod tests {
     fn bytes_that_are_no_text_are_given_in_base64() {
         let mut event = event(Status::Succeeded, None);
         event.submission.payload = Bytes::from_static(b"\xff");
-        event.submission.without_service = true;
+        event.submission.service = "".into();
         let record = record_of(&event);
         assert_eq!((&record["requestPayload"], &record["requestPayloadEncoding"]), (&json!("/w=="), &json!("base64")));
         assert_eq!(record["requestContext"]["functionArn"], "acs:fc:local:0:functions/f");

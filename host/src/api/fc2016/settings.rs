@@ -7,6 +7,7 @@ use crate::{
     api::{
         call::{Answer, Call, with_defaults},
         settings::{self, ASYNC_2016, ON_DEMAND},
+        stateful::{self, Function},
     },
     catalog::LATEST,
     control::{Attributes, Document, Setting, SettingName, Stored, current_instances},
@@ -34,6 +35,11 @@ pub(super) async fn route(
             let own = all.into_iter().filter(|it| it.id == wanted.id && it.function == function);
             let named = own.map(|setting| (setting.qualifier.clone(), setting));
             Ok(call.page(named)?.answer("configs", |_, setting| show_async(setting)))
+        }
+        (_, ["stateful-async-invocations", rest @ ..]) => {
+            host.scope(&wanted.id).await?.function_in(function, wanted.qualifier)?;
+            let function = Function { service: wanted.id.service(), name: function, qualifier: wanted.qualifier };
+            stateful::invocations(host, call, function, rest).await?.map_or_else(|| unsupported(call), Ok)
         }
         _ => unsupported(call),
     }

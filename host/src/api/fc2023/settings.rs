@@ -8,6 +8,7 @@ use crate::{
         call::{Answer, Call, with_defaults},
         schema::{self, Field, Shape, field},
         settings,
+        stateful::{self, Function},
     },
     catalog::LATEST,
     control::{Attributes, Document, Setting, SettingName, Stored, current_instances},
@@ -212,7 +213,6 @@ async fn vpc(
     }
 }
 
-/// No invocation is asynchronous here, so there are no tasks.
 async fn tasks(
     host: &FunctionHost,
     call: &Call,
@@ -220,11 +220,7 @@ async fn tasks(
     rest: &[&str],
 ) -> Result<Answer, PlatformError> {
     host.scope(&wanted.id).await?.function_in(wanted.function, qualifier(call))?;
-    match (call.method.as_str(), rest) {
-        ("GET", []) => Ok(Answer::ok(json!({ "tasks": [] }))),
-        ("GET", [task]) | ("PUT", [task, "stop"]) => {
-            Err(PlatformError::not_found("AsyncTaskNotFound", format!("async task '{task}' does not exist")))
-        }
-        _ => unsupported(call),
-    }
+    let function =
+        Function { service: wanted.id.service(), name: wanted.function, qualifier: call.parameter("qualifier").unwrap_or_default() };
+    stateful::tasks(host, call, function, rest).await?.map_or_else(|| unsupported(call), Ok)
 }

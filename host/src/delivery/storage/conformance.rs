@@ -30,7 +30,6 @@ fn submission(function: &str, id: Option<&str>) -> Submission {
         service: "s".into(),
         function: function.into(),
         qualifier: "LATEST".into(),
-        without_service: false,
         invocation_id: id.map(str::to_owned),
         trace_parent: None,
         received: 1_000,

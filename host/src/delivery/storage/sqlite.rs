@@ -26,7 +26,6 @@ const MIGRATIONS: &[M<'_>] = &[M::up(
          service TEXT NOT NULL,
          function TEXT NOT NULL,
          qualifier TEXT NOT NULL,
-         without_service INTEGER NOT NULL,
          invocation_id TEXT,
          trace_parent TEXT,
          received INTEGER NOT NULL,
@@ -48,7 +47,7 @@ const MIGRATIONS: &[M<'_>] = &[M::up(
 /// How long an access waits for another process, such as a backup, to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-const COLUMNS: &str = "seq, request_id, service, function, qualifier, without_service, invocation_id, trace_parent, received, \
+const COLUMNS: &str = "seq, request_id, service, function, qualifier, invocation_id, trace_parent, received, \
                        depth, progress";
 
 /// An open file of events: the side that writes.
@@ -130,16 +129,15 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<App
 
 fn insert(transaction: &Transaction<'_>, new: &Submission, progress: &Progress) -> rusqlite::Result<Applied> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO events (request_id, service, function, qualifier, without_service, invocation_id, trace_parent, received,
+        "INSERT INTO events (request_id, service, function, qualifier, invocation_id, trace_parent, received,
              depth, open, dead, status, started, ended, progress)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
     )?;
     let inserted = statement.execute(params![
         new.request_id,
         new.service,
         new.function,
         new.qualifier,
-        new.without_service,
         new.invocation_id,
         new.trace_parent,
         number(new.received),
@@ -230,7 +228,7 @@ impl EventReader for SqliteReader {
         let mut statement = self.0.prepare_cached(&sql).map_err(failed)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([number(after), limit], |row| {
-            let length: i64 = row.get(11)?;
+            let length: i64 = row.get(10)?;
             Ok((event(row)?, usize::try_from(length).unwrap_or_default()))
         });
         rows.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
@@ -308,19 +306,18 @@ fn query(filter: &Filter) -> Query {
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     let shared = |index| row.get::<_, String>(index).map(Arc::from);
     let time = |index| row.get::<_, i64>(index).map(unsigned);
-    let progress: String = row.get(10)?;
+    let progress: String = row.get(9)?;
     let progress = serde_json::from_str(&progress)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(10, rusqlite::types::Type::Text, error.into()))?;
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(9, rusqlite::types::Type::Text, error.into()))?;
     let submission = Submission {
         request_id: row.get(1)?,
         service: shared(2)?,
         function: shared(3)?,
         qualifier: shared(4)?,
-        without_service: row.get(5)?,
-        invocation_id: row.get(6)?,
-        trace_parent: row.get(7)?,
-        received: time(8)?,
-        depth: row.get(9)?,
+        invocation_id: row.get(5)?,
+        trace_parent: row.get(6)?,
+        received: time(7)?,
+        depth: row.get(8)?,
         payload: Bytes::new(),
     };
     Ok(Event { seq: time(0)?, submission, progress })
