@@ -21,6 +21,7 @@ use crate::{
     component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},
+    delivery::Delivery,
     engine::{self, Engines},
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
@@ -100,9 +101,11 @@ impl Origin {
 pub struct FunctionHost(Arc<Shared>);
 
 /// A host that may be gone.
+#[derive(Clone)]
 pub(crate) struct WeakHost(Weak<Shared>);
 
 impl WeakHost {
+    /// `None` once the host is gone.
     pub(crate) fn upgrade(&self) -> Option<FunctionHost> {
         self.0.upgrade().map(FunctionHost)
     }
@@ -122,6 +125,8 @@ struct Shared {
     telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
+    /// Asynchronous invocations, once they are started: a host that makes one call has none.
+    delivery: OnceLock<Delivery>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
     view: ArcSwap<View>,
@@ -152,6 +157,7 @@ impl FunctionHost {
             feed: LogFeed::new(),
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
+            delivery: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
             store: OnceLock::new(),
@@ -187,6 +193,16 @@ impl FunctionHost {
     pub(crate) fn set_trigger_address(&self, address: SocketAddr) {
         // Set once, by the one server of a host.
         let _ = self.0.trigger_address.set(address);
+    }
+
+    /// Asynchronous invocations, if this host has them.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.0.delivery.get()
+    }
+
+    /// Gives the host its asynchronous invocations; `false` if it has them already.
+    pub(crate) fn set_delivery(&self, delivery: Delivery) -> bool {
+        self.0.delivery.set(delivery).is_ok()
     }
 
     /// What requests and responses may not exceed.
@@ -431,6 +447,14 @@ impl FunctionHost {
         }
     }
 
+    /// How many invocations of a function's head could run at once; 0 if there is no such function.
+    pub(crate) fn most_concurrent(&self, service: &str, function: &str) -> usize {
+        let target = Target { service: (!service.is_empty()).then_some(service), function, qualifier: LATEST };
+        let catalog = self.catalog();
+        let function = catalog.resolve(&target).map(|found| found.revision.function.clone());
+        function.map_or(0, |function| function.max_instances.get().saturating_mul(function.instance_concurrency.get()))
+    }
+
     /// Leases an instance of a revision: see [`invoke::lease`].
     pub(crate) async fn lease(&self, revision: Arc<Revision>, invocation: Invocation) -> Result<Lease, InvokeError> {
         invoke::lease(revision, invocation).await
@@ -524,7 +548,8 @@ impl Shared {
     /// Ends the instance that is idle longest, of whatever function.
     fn evict_oldest(&self) -> bool {
         let catalog = self.catalog.load();
-        let oldest = catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+        let oldest =
+            catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
         oldest.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
     }
 }

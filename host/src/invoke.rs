@@ -37,6 +37,11 @@ impl RequestId {
         Self(text)
     }
 
+    /// The id of an invocation that was accepted before; `None` if the text is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.as_bytes().try_into().ok()?)).filter(|_| text.is_ascii())
+    }
+
     /// 36 characters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -218,7 +223,16 @@ impl Lease {
     fn new(revision: Arc<Revision>, invocation: Invocation, acquired: Acquired, timeout: Duration) -> Self {
         let started = Instant::now();
         let (deadline, deadline_ms) = (started + timeout, epoch_ms(SystemTime::now() + timeout));
-        Self { revision, invocation, acquired, deadline, deadline_ms, started, outcome: None, initializer_log: Vec::new() }
+        Self {
+            revision,
+            invocation,
+            acquired,
+            deadline,
+            deadline_ms,
+            started,
+            outcome: None,
+            initializer_log: Vec::new(),
+        }
     }
 
     /// Starts the clock of the next call.

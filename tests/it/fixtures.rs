@@ -64,7 +64,8 @@ impl Fixture {
     }
 
     fn toml(&self) -> String {
-        let mut toml = String::from("[functions.f]\nmemory = \"512 MB\"\ntimeout = \"60 s\"\ninitialization_timeout = \"60 s\"\n");
+        let mut toml =
+            String::from("[functions.f]\nmemory = \"512 MB\"\ntimeout = \"60 s\"\ninitialization_timeout = \"60 s\"\n");
         for key in ["handler", "initializer", "pre_freeze", "pre_stop", "after_restore", "handler_type"] {
             if let Some(value) = self.text(key) {
                 toml += &format!("{key} = {value:?}\n");
@@ -126,9 +127,9 @@ impl Fixture {
         let Some(expected) = self.told["loads"].as_object() else { return Ok(()) };
         for (key, value) in expected {
             let fits = match key.as_str() {
-                "kinds" => ["event", "http"].iter().all(|kind| {
-                    declared[*kind] == Value::Bool(value.as_array().unwrap().iter().any(|it| it == kind))
-                }),
+                "kinds" => ["event", "http"]
+                    .iter()
+                    .all(|kind| declared[*kind] == Value::Bool(value.as_array().unwrap().iter().any(|it| it == kind))),
                 "pre_freeze" => declared["preFreeze"] == *value,
                 "pre_stop" => declared["preStop"] == *value,
                 "after_restore" => declared["afterRestore"] == *value,
@@ -225,7 +226,8 @@ fn check_answer(expected: &Value, answer: &Answer) -> Checked {
     }
     for (name, value) in expected["headers"].as_object().into_iter().flatten() {
         let values = answer.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
-        matches(value, &Value::String(values.collect::<Vec<_>>().join(", "))).map_err(|reason| format!("{name}: {reason}"))?;
+        matches(value, &Value::String(values.collect::<Vec<_>>().join(", ")))
+            .map_err(|reason| format!("{name}: {reason}"))?;
     }
     expected.get("body").map_or(Ok(()), |body| matches_text(body, &String::from_utf8_lossy(&answer.body)))
 }
@@ -274,9 +276,9 @@ fn matches(expected: &Value, actual: &Value) -> Checked {
             let text = actual.as_str().map_or_else(|| actual.to_string(), str::to_owned);
             part_of(expected, &text)
         }
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
-            matches(value, &actual[name]).map_err(|reason| format!("{name}: {reason}"))
-        }),
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| matches(value, &actual[name]).map_err(|reason| format!("{name}: {reason}"))),
         Value::Array(items) => match actual.as_array() {
             Some(found) if found.len() == items.len() => {
                 items.iter().zip(found).try_for_each(|(item, found)| matches(item, found))

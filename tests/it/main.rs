@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod artifacts;
+mod async_destinations;
+mod async_invoke;
+mod async_killed;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;

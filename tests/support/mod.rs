@@ -17,16 +17,19 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use wisp::{
     component::source,
     config::{self, Language},
+    delivery,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
 };
 
 pub mod client;
 pub mod project;
+pub mod recorder;
 pub mod sdk;
 
 pub use client::Answer;
 pub use project::Project;
+pub use recorder::Recorder;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -114,6 +117,15 @@ impl TestHost {
         Self::start_in(tempfile::tempdir().unwrap(), toml).await
     }
 
+    /// As `start`, with the events that another host left in `events`.
+    pub async fn start_on(toml: &str, events: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = parsed(toml, directory.path());
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        let started = Self::serve_on(host, directory, &config, events).await;
+        started.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
     async fn start_in(directory: tempfile::TempDir, toml: &str) -> Result<Self, Vec<DeployError>> {
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
@@ -134,9 +146,20 @@ impl TestHost {
         directory: tempfile::TempDir,
         config: &config::Config,
     ) -> Result<Self, Vec<DeployError>> {
+        let events = directory.path().to_owned();
+        Self::serve_on(host, directory, config, &events).await
+    }
+
+    async fn serve_on(
+        host: FunctionHost,
+        directory: tempfile::TempDir,
+        config: &config::Config,
+        events: &Path,
+    ) -> Result<Self, Vec<DeployError>> {
         host.set_access_keys(&config.access_keys);
         host.open_catalog().await.unwrap();
         host.deploy(config, |_| {}).await?;
+        delivery::start(&host, &config.events, events).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
         let (stop, stopped) = oneshot::channel();
@@ -184,6 +207,21 @@ impl TestHost {
         if let Some(served) = self.served.take() {
             served.await.unwrap();
         }
+    }
+
+    /// Stops, and copies its events to a directory where another host can go on with them.
+    pub async fn stop_and_keep(mut self, directory: &Path) -> PathBuf {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap();
+        }
+        for entry in fs::read_dir(self.directory.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().starts_with("events.") {
+                fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
+            }
+        }
+        directory.to_owned()
     }
 
     /// Tells the server to stop; [`Self::stop`] waits for it.

@@ -19,6 +19,7 @@ mod control;
 mod deploy;
 mod doctor;
 mod domain;
+mod events;
 mod failure;
 mod get;
 mod inspect;
@@ -69,6 +70,7 @@ enum Command {
     Trigger(trigger::TriggerArgs),
     Domain(domain::DomainArgs),
     Logs(logs::LogsArgs),
+    Events(events::EventsArgs),
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -94,6 +96,7 @@ impl Cli {
             Command::Trigger(args) => args.execute(),
             Command::Domain(args) => args.execute(),
             Command::Logs(args) => args.execute(),
+            Command::Events(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
             Command::Doctor(args) => args.execute(),
             Command::Completions(args) => args.execute(),

@@ -16,6 +16,7 @@ use tokio::{
 };
 use wisp::{
     config::{Config, FunctionConfig},
+    delivery,
     engine::Allocation,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
@@ -72,6 +73,7 @@ pub(super) async fn deployed(config: &Config, runtimes: &RuntimesArgs) -> Result
     host.build_packages_with(runtimes.open(host.loader().clone(), config)?);
     host.open_catalog().await?;
     deploy(&host, config).await?;
+    delivery::start(&host, &config.events, &config.server.data_dir)?;
     Ok(host)
 }
 

@@ -14,7 +14,7 @@ use tokio::{
     task::spawn_blocking,
 };
 use wisp::{
-    catalog::Revision, component::runtime::Runtimes, config::Config, host::FunctionHost, server::Listeners,
+    catalog::Revision, component::runtime::Runtimes, config::Config, delivery, host::FunctionHost, server::Listeners,
     telemetry::LogFollower,
 };
 
@@ -107,6 +107,7 @@ async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<Ex
     host.build_packages_with(runtimes.clone());
     host.open_catalog().await?;
     serving::deploy(&host, &config).await?;
+    delivery::start(&host, &config.events, &config.server.data_dir)?;
     let listeners = Listeners::bind(host.server()).await?;
     serving::announce(&config, &listeners);
     anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));
@@ -202,8 +203,9 @@ impl Project {
 
 /// Listeners, limits and access keys belong to the process. Said once: the next change is compared with this one.
 fn warn_of_restart(current: &Config, next: &Config) {
-    if current.server != next.server || current.limits != next.limits || current.access_keys != next.access_keys {
-        warn("[server], [limits] and [[access_keys]] take effect when wisp is started again");
+    let same = current.server == next.server && current.limits == next.limits && current.events == next.events;
+    if !same || current.access_keys != next.access_keys {
+        warn("[server], [limits], [events] and [[access_keys]] take effect when wisp is started again");
     }
 }
 

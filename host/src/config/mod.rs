@@ -27,6 +27,8 @@ pub use environment::Environment;
 
 pub use crate::catalog::RewriteRule;
 
+pub use crate::delivery::Destination;
+
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may ask the API; none: everybody who reaches it.
     pub access_keys: Vec<AccessKeyConfig>,
+    /// The queue of asynchronous invocations.
+    pub events: EventsConfig,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.
@@ -167,6 +171,54 @@ pub struct FunctionConfig {
     pub log_store: Arc<str>,
     /// The HTTP trigger; `None`: reached by event invokes only.
     pub http: Option<HttpTriggerConfig>,
+    /// What becomes of its asynchronous invocations.
+    pub asynchronous: AsyncConfig,
+}
+
+/// `[functions.<name>.async]`, the file's form of Function Compute's async-invoke-config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsyncConfig {
+    /// How often a call that failed by the function's own error is repeated. Default 3, 0 to 8.
+    pub max_retry_attempts: u32,
+    /// How long after its acceptance, or its delay, an event may still be called. Default 1 day, 1 s to 7 days.
+    pub max_event_age: Duration,
+    /// Who is told of an event that was handled.
+    pub on_success: Option<Destination>,
+    /// Who is told of an event that was given up. `None`: it is kept as a dead letter.
+    pub on_failure: Option<Destination>,
+    /// Whether the state and the result of every asynchronous invocation are kept. Default: of those that ask for it.
+    pub stateful: bool,
+}
+
+impl Default for AsyncConfig {
+    fn default() -> Self {
+        Self {
+            max_retry_attempts: 3,
+            max_event_age: Duration::from_secs(86_400),
+            on_success: None,
+            on_failure: None,
+            stateful: false,
+        }
+    }
+}
+
+/// `[events]`: the queue of asynchronous invocations, over all functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// How many events of one function may be waiting or running. Default 10,000; beyond it 429.
+    pub function_queue_length: usize,
+    /// How many events may be waiting or running, over all functions. Default 100,000; beyond it 429.
+    pub queue_length: usize,
+    /// Bytes that their payloads may have together. Default 1 GB; beyond it 429.
+    pub queue_size: u64,
+    /// How many events of one function may run at once, besides the function's own caps. Default 32.
+    pub function_concurrency: NonZeroUsize,
+    /// How many events may run at once, over all functions. Default 128.
+    pub concurrency: NonZeroUsize,
+    /// How long the state of a finished stateful invocation is kept, and its id refused. Default 7 days.
+    pub retention: Duration,
+    /// How many dead letters are kept; the oldest go first. Default 10,000.
+    pub dead_letters: usize,
 }
 
 /// `[functions.<name>.build]`.

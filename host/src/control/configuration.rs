@@ -1,12 +1,6 @@
 //! Stored attributes → the configuration that a function is served with.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::Value;
@@ -15,7 +9,10 @@ use super::record::{Attributes, Document, FunctionRecord, number, text};
 use crate::{
     catalog::{LATEST, ScopeId, TriggerEntry},
     component::Kind,
-    config::{FunctionConfig, HandlerType, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat, TriggerAuth},
+    config::{
+        AsyncConfig, FunctionConfig, HandlerType, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat,
+        TriggerAuth,
+    },
 };
 
 /// Function Compute's default for a handler, an initializer and a hook.
@@ -82,6 +79,8 @@ impl Source<'_> {
             log_project: self.log_config("project"),
             log_store: self.log_config("logstore"),
             http: None,
+            // The async-invoke-config is a setting of its own.
+            asynchronous: AsyncConfig::default(),
         }
     }
 

@@ -141,14 +141,21 @@ impl FunctionHost {
     ) -> Result<Option<Arc<Ready>>, Error> {
         let runtime = text(&record.attributes, "runtime").to_owned();
         let Some(code) = self.code_of(Source { id, name, service, function: record }, package).await? else {
-            return if runtime == CONTAINER { Ok(None) } else { Err(Error::invalid("Code is required: give `code.zipFile`")) };
+            return if runtime == CONTAINER {
+                Ok(None)
+            } else {
+                Err(Error::invalid("Code is required: give `code.zipFile`"))
+            };
         };
         let (loader, path) = (self.loader().clone(), self.code().component(&code));
         let files = self.code().files(&code);
         let component = path.clone();
         let loading = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
-            loader.load(&bytes, || {}).map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
+            let bytes =
+                fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
+            loader
+                .load(&bytes, || {})
+                .map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
         });
         let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
         record.code = Some(code);
@@ -163,13 +170,14 @@ impl FunctionHost {
     async fn code_of(&self, source: Source<'_>, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
         let (store, old) = (self.code().clone(), source.function.code.clone());
         let runtime = text(&source.function.attributes, "runtime").to_owned();
-        let usage = Usage { runtime, function: source.configuration(component::Kind::Function, PathBuf::new(), PathBuf::new()) };
-        let work = tokio::task::spawn_blocking(move || {
-            match (package, old) {
-                (Some(package), _) => store.add(&package, &usage).map(Some),
-                (None, Some(old)) => store.serve(&old, &usage).map(Some),
-                (None, None) => Ok(None),
-            }
+        let usage = Usage {
+            runtime,
+            function: source.configuration(component::Kind::Function, PathBuf::new(), PathBuf::new()),
+        };
+        let work = tokio::task::spawn_blocking(move || match (package, old) {
+            (Some(package), _) => store.add(&package, &usage).map(Some),
+            (None, Some(old)) => store.serve(&old, &usage).map(Some),
+            (None, None) => Ok(None),
         });
         work.await.map_err(|error| Error::internal(error.to_string()))?
     }

@@ -1,4 +1,4 @@
-//! `[functions.<name>]` with its `build`, `http` and `environment`.
+//! `[functions.<name>]` with its `build`, `http`, `async` and `environment`.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 use http::Method;
 
 use super::{
-    Section,
+    Section, asynchronous,
     server::{ANY_TIME, COUNT, COUNT_OR_NONE, at_least_one},
     text::{self, told},
 };
@@ -57,7 +57,7 @@ const IDLE_TIMEOUT: Span = Span(Duration::from_secs(60));
 /// Names and values of the environment together, in bytes.
 const ENVIRONMENT: usize = 4096;
 
-const fn seconds(least: u64, most: u64) -> RangeInclusive<Span> {
+pub(super) const fn seconds(least: u64, most: u64) -> RangeInclusive<Span> {
     Span(Duration::from_secs(least))..=Span(Duration::from_secs(most))
 }
 
@@ -102,6 +102,7 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
         log_project: told(section, "log_project", ""),
         log_store: told(section, "log_store", ""),
         http: section.table("http", http_trigger),
+        asynchronous: section.table("async", asynchronous::function).unwrap_or_default(),
     };
     check_instances(&function, section);
     function

@@ -4,7 +4,8 @@ use http::Method;
 
 use super::{Config, ConfigError, load, parse, parse_with};
 use crate::config::{
-    AccessScope, BuildConfig, Environment, Evaluate, HandlerType, InitializationFailure, Isolation, Language, PayloadFormat,
+    AccessScope, AsyncConfig, BuildConfig, Environment, Evaluate, HandlerType, InitializationFailure, Isolation,
+    Language, PayloadFormat,
 };
 
 fn config(text: &str) -> Config {
@@ -23,7 +24,7 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, access_keys, functions, domains, warnings, files } = config("");
+    let Config { server, limits, events, access_keys, functions, domains, warnings, files } = config("");
     assert!(warnings.is_empty());
     assert!(access_keys.is_empty());
     assert_eq!(files.len(), 1);
@@ -42,8 +43,36 @@ fn an_empty_file_is_a_host_of_defaults() {
     assert_eq!((limits.sync_body, limits.async_body), (16 << 20, 128 << 10));
     assert_eq!((limits.response_headers, limits.response_body), (4 << 10, 16 << 20));
     assert_eq!((limits.log, limits.resources, limits.table_elements), (256 << 10, 1024, 200_000));
+    assert_eq!((events.function_queue_length, events.queue_length, events.queue_size), (10_000, 100_000, 1 << 30));
+    assert_eq!((events.function_concurrency.get(), events.concurrency.get()), (32, 128));
+    assert_eq!((events.retention, events.dead_letters), (Duration::from_secs(7 * 86_400), 10_000));
     assert!(functions.is_empty());
     assert!(domains.is_empty());
+}
+
+#[test]
+fn asynchronous_invocations_have_a_table_of_their_own() {
+    let functions = config(
+        "[functions.f]\ncomponent = \"f.wasm\"\n[functions.f.async]\nmax_retry_attempts = 0\nmax_event_age = \"5 min\"\n\
+         on_success = \"shop/audit\"\non_failure = \"https://example.com/failed\"\nstateful = true\n",
+    )
+    .functions;
+    let settings = &functions[0].asynchronous;
+    assert_eq!((settings.max_retry_attempts, settings.max_event_age), (0, Duration::from_secs(300)));
+    assert_eq!(settings.on_success.as_ref().unwrap().to_string(), "shop/audit");
+    assert_eq!(settings.on_failure.as_ref().unwrap().to_string(), "https://example.com/failed");
+    assert!(settings.stateful);
+    assert_eq!(config("[functions.f]\ncomponent = \"f.wasm\"\n").functions[0].asynchronous, AsyncConfig::default());
+}
+
+#[test]
+fn wrong_settings_of_asynchronous_invocations_are_named() {
+    let table = |line: &str| wrong_function(&format!("[functions.hello.async]\n{line}"));
+    assert!(table("max_retry_attempts = 9").contains("9 is out of range; give 0 to 8"));
+    assert!(table("max_event_age = \"8 d\"").contains("give 1 s to 7 d"));
+    assert!(table("on_failure = \"acs:mns:cn-shanghai:1:/queues/q/messages\"").contains("give a function"));
+    assert!(table("on_faliure = \"f\"").contains("unknown key `on_faliure`"), "{}", table("on_faliure = \"f\""));
+    assert!(wrong("[events]\nfunction_concurrency = 9\nconcurrency = 8\n").contains("more than `concurrency`"));
 }
 
 #[test]
