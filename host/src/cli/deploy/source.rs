@@ -22,6 +22,12 @@ use crate::cli::{
     terminal::counted,
 };
 
+/// The service of functions that have none.
+const DEFAULT_SERVICE: &str = "default";
+
+/// The rule that is what the API calls internet access.
+const INTERNET: &str = "*:*";
+
 /// The name of the trigger that `[functions.<name>.http]` stands for.
 const HTTP_TRIGGER: &str = "http";
 
@@ -43,13 +49,33 @@ pub(super) fn read(file: &Path) -> Result<Source, Failure> {
 
 fn template(file: &Path) -> Result<Project, Failure> {
     let read = Project::load(file, Environment::new(&project::variable));
-    read.map_err(|error| Failure::usage(project::problems(&error)))
+    let mut project = read.map_err(|error| Failure::usage(project::problems(&error)))?;
+    build_rust(&mut project, file)?;
+    Ok(project)
 }
 
-/// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
-fn own(file: &Path) -> Result<Project, Failure> {
-    let config = project::load(file)?;
-    let outcomes = builds::run(&config, &config.functions, Which::Stale, Show::fitting());
+/// Rust is built here, where cargo is; the sources of other languages are the server's to build.
+fn build_rust(project: &mut Project, file: &Path) -> Result<(), Failure> {
+    // What cannot be served at all is said by the server, in the words for its own reasons.
+    let Ok(config) = project.clone().into_config(file) else { return Ok(()) };
+    let is_rust = |function: &&FunctionConfig| {
+        function.build.as_ref().is_some_and(|build| build.language == Some(config::Language::Rust))
+    };
+    build(&config, config.functions.iter().filter(is_rust))?;
+    for built in config.functions.iter().filter(is_rust) {
+        let is_it = |function: &&mut ProjectFunction| {
+            function.name == built.name && function.service.as_deref().unwrap_or(DEFAULT_SERVICE) == &*built.service
+        };
+        if let Some(function) = project.functions.iter_mut().find(is_it) {
+            function.code = Some(built.component.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Builds what is stale; all of it, or nothing is deployed.
+fn build<'a>(config: &Config, functions: impl IntoIterator<Item = &'a FunctionConfig>) -> Result<(), Failure> {
+    let outcomes = builds::run(config, functions, Which::Stale, Show::fitting());
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(_, outcome)| match outcome {
@@ -58,9 +84,16 @@ fn own(file: &Path) -> Result<Project, Failure> {
         })
         .collect();
     failed.iter().for_each(|error| builds::report(error));
-    if !failed.is_empty() {
-        return Err(anyhow!("{} could not be built, so nothing is deployed", counted(failed.len(), "component")).into());
+    match failed.len() {
+        0 => Ok(()),
+        count => Err(anyhow!("{} could not be built, so nothing is deployed", counted(count, "component")).into()),
     }
+}
+
+/// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
+fn own(file: &Path) -> Result<Project, Failure> {
+    let config = project::load(file)?;
+    build(&config, &config.functions)?;
     Ok(of_config(&config, file))
 }
 
@@ -68,7 +101,10 @@ fn own(file: &Path) -> Result<Project, Failure> {
 fn of_config(config: &Config, file: &Path) -> Project {
     let mut project = Project::default();
     for function in &config.functions {
-        project.services.entry(function.service.clone()).or_default();
+        let service = project.services.entry(function.service.clone()).or_default();
+        // Granted to a service as a whole, and by default: only if all of its functions have it.
+        let granted = function.allowed_outbound == [INTERNET] && service.get("internetAccess") != Some(&json!(false));
+        service.insert("internetAccess".to_owned(), json!(granted));
         project.functions.push(of_function(function));
         let lost = lost_settings(function);
         if !lost.is_empty() {
@@ -117,7 +153,11 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     put("environmentVariables", json!(function.environment));
     let triggers = function.http.as_ref().map(|http| {
         let methods: Vec<&str> = http.methods.iter().map(http::Method::as_str).collect();
-        let config = json!({ "authType": "anonymous", "methods": methods });
+        let auth = match http.auth {
+            config::TriggerAuth::Anonymous => "anonymous",
+            config::TriggerAuth::Function => "function",
+        };
+        let config = json!({ "authType": auth, "methods": methods, "disableURLInternet": !http.own_addresses });
         let attributes = Map::from_iter([("triggerConfig".to_owned(), config)]);
         ProjectTrigger { name: HTTP_TRIGGER.to_owned(), kind: "http".to_owned(), attributes, line: 1 }
     });
@@ -135,6 +175,7 @@ fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
         ("`min_instances`", function.min_instances > 0),
         ("`max_requests_per_instance`", function.max_requests_per_instance.is_some()),
         ("`code_dir`", function.code_dir.is_some()),
+        ("`allowed_outbound`", function.allowed_outbound.iter().any(|rule| rule != INTERNET)),
     ];
     lost.into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect()
 }
@@ -168,6 +209,7 @@ mod tests {
         let file = Path::new("/srv/wisp.toml");
         let project = of_config(&config::parse(text, file).unwrap(), file);
         assert_eq!(project.services.keys().map(|name| &**name).collect::<Vec<_>>(), ["default", "shop"]);
+        assert_eq!(project.services["shop"], Map::from_iter([("internetAccess".to_owned(), json!(false))]));
         let hello = &project.functions[1];
         assert_eq!(
             Json::Object(hello.attributes.clone()),
@@ -179,7 +221,7 @@ mod tests {
         assert_eq!(hello.code.as_deref(), Some(Path::new("/srv/hello.wasm")));
         let trigger = &hello.triggers[0];
         assert_eq!((trigger.name.as_str(), trigger.kind.as_str()), ("http", "http"));
-        assert_eq!(trigger.attributes["triggerConfig"], json!({"authType": "anonymous", "methods": ["GET"]}));
+        assert_eq!(trigger.attributes["triggerConfig"], json!({"authType": "anonymous", "methods": ["GET"], "disableURLInternet": false}));
         assert_eq!(
             project.domains["example.com"].attributes["routeConfig"]["routes"],
             json!([{"path": "/*", "serviceName": "shop", "functionName": "hello", "qualifier": "LATEST"}])
