@@ -175,10 +175,7 @@ fn a_project_is_planned_deployed_changed_and_removed() {
     let said = wisp.run(&["remove", "service", "shop", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     let removed: Vec<&str> = said.err.lines().filter(|line| line.starts_with("removed")).collect();
-    assert_eq!(
-        removed,
-        ["removed trigger shop/orders/web", "removed function shop/orders", "removed service shop"]
-    );
+    assert_eq!(removed, ["removed trigger shop/orders/web", "removed function shop/orders", "removed service shop"]);
     assert!(wisp.ok(&["list", "services"]).contains("has no services"));
 }
 

@@ -57,7 +57,7 @@ fn template(file: &Path) -> Result<Project, Failure> {
 /// Rust is built here, where cargo is; the sources of other languages are the server's to build.
 fn build_rust(project: &mut Project, file: &Path) -> Result<(), Failure> {
     // What cannot be served at all is said by the server, in the words for its own reasons.
-    let Ok(config) = project.clone().into_config(file) else { return Ok(()) };
+    let Ok(config) = project.clone().into_config(file, Environment::empty()) else { return Ok(()) };
     let is_rust = |function: &&FunctionConfig| {
         function.build.as_ref().is_some_and(|build| build.language == Some(config::Language::Rust))
     };
@@ -221,7 +221,10 @@ mod tests {
         assert_eq!(hello.code.as_deref(), Some(Path::new("/srv/hello.wasm")));
         let trigger = &hello.triggers[0];
         assert_eq!((trigger.name.as_str(), trigger.kind.as_str()), ("http", "http"));
-        assert_eq!(trigger.attributes["triggerConfig"], json!({"authType": "anonymous", "methods": ["GET"], "disableURLInternet": false}));
+        assert_eq!(
+            trigger.attributes["triggerConfig"],
+            json!({"authType": "anonymous", "methods": ["GET"], "disableURLInternet": false})
+        );
         assert_eq!(
             project.domains["example.com"].attributes["routeConfig"]["routes"],
             json!([{"path": "/*", "serviceName": "shop", "functionName": "hello", "qualifier": "LATEST"}])

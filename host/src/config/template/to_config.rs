@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::{Project, ProjectFunction, ProjectTrigger};
 use crate::{
     component::package::{Contents, PackageError, Tree},
-    config::{Config, ConfigError, Problem, parse},
+    config::{Config, ConfigError, Environment, Problem, parse_with},
 };
 
 /// The service of functions that have none.
@@ -23,10 +23,25 @@ const SERVICE: &str = "default";
 /// Where components are built, beside the deployment file: not among the sources, which are sent as they are.
 const BUILT: &str = ".wisp/components";
 
+/// The variables that an access key comes from.
+const KEY_ID: &str = "WISP_ACCESS_KEY_ID";
+const KEY_SECRET: &str = "WISP_ACCESS_KEY_SECRET";
+
 /// The configuration of `project`, which stands in the file `path`.
-pub(super) fn config(project: Project, path: &Path) -> Result<Config, ConfigError> {
-    let mut writer =
-        Writer { path, text: String::new(), origins: Vec::new(), warnings: project.warnings, served: Vec::new() };
+pub(super) fn config(project: Project, path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    let key = environment.get(KEY_ID).filter(|_| environment.get(KEY_SECRET).is_some());
+    let mut writer = Writer {
+        path,
+        has_key: key.is_some(),
+        text: String::new(),
+        origins: Vec::new(),
+        warnings: project.warnings,
+        served: Vec::new(),
+    };
+    if let Some(id) = key {
+        let text = format!("access_keys = [{{ id = {}, secret_env = {} }}]", quoted(&id), quoted(KEY_SECRET));
+        writer.line(1, &format!("{KEY_ID} and {KEY_SECRET}"), text);
+    }
     for function in &project.functions {
         let service = function.service.as_ref().and_then(|service| project.services.get(service));
         let owner = service.unwrap_or(&function.attributes);
@@ -42,7 +57,7 @@ pub(super) fn config(project: Project, path: &Path) -> Result<Config, ConfigErro
         return Err(ConfigError { problems: std::iter::once(none).chain(reasons).collect() });
     }
     let Writer { text, origins, warnings, .. } = writer;
-    match parse(&text, path) {
+    match parse_with(&text, path, environment) {
         Ok(config) => Ok(Config { warnings, ..config }),
         Err(error) => {
             Err(ConfigError { problems: error.problems.into_iter().map(|it| at_origin(it, &origins)).collect() })
@@ -68,6 +83,8 @@ fn at_origin(problem: Problem, origins: &[Origin]) -> Problem {
 
 struct Writer<'a> {
     path: &'a Path,
+    /// Whether callers can sign at all.
+    has_key: bool,
     text: String,
     origins: Vec<Origin>,
     warnings: Vec<Problem>,
@@ -216,7 +233,13 @@ impl Writer<'_> {
             keys.push(format!("methods = {methods}"));
         }
         if get("authType").and_then(Json::as_str) != Some("anonymous") {
-            self.warn(trigger.line, format!("{what} is served without signatures: no access keys are configured here"));
+            keys.push("auth = \"function\"".to_owned());
+            if !self.has_key {
+                let message = format!(
+                    "{what} refuses everybody: callers must sign, and there is no access key; set {KEY_ID} and {KEY_SECRET}"
+                );
+                self.warn(trigger.line, message);
+            }
         }
         self.line(trigger.line, &what, format_args!("http = {{ {} }}", keys.join(", ")));
     }
