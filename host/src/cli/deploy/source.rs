@@ -16,9 +16,10 @@ use super::{no_project, plan::Packages};
 use crate::cli::{
     Failure,
     activity::Show,
-    builds::{self, Outcome, Which},
+    builds::{self, Builder, Outcome, Which},
     control::resource::FunctionName,
     project,
+    runtimes::RuntimesArgs,
     terminal::counted,
 };
 
@@ -38,11 +39,11 @@ pub(super) struct Source {
 }
 
 /// Reads a project's file, builds what must be built here, and packs all code.
-pub(super) fn read(file: &Path) -> Result<Source, Failure> {
+pub(super) fn read(file: &Path, runtimes: &RuntimesArgs) -> Result<Source, Failure> {
     if !file.is_file() {
         return Err(no_project(file));
     }
-    let project = if config::template::is_template(file) { template(file)? } else { own(file)? };
+    let project = if config::template::is_template(file) { template(file)? } else { own(file, runtimes)? };
     let packages = packages(&project)?;
     Ok(Source { project, packages })
 }
@@ -61,7 +62,7 @@ fn build_rust(project: &mut Project, file: &Path) -> Result<(), Failure> {
     let is_rust = |function: &&FunctionConfig| {
         function.build.as_ref().is_some_and(|build| build.language == Some(config::Language::Rust))
     };
-    build(&config, config.functions.iter().filter(is_rust))?;
+    build(&Builder::new(&config, None, Show::fitting()), config.functions.iter().filter(is_rust))?;
     for built in config.functions.iter().filter(is_rust) {
         let is_it = |function: &&mut ProjectFunction| {
             function.name == built.name && function.service.as_deref().unwrap_or(DEFAULT_SERVICE) == &*built.service
@@ -74,8 +75,8 @@ fn build_rust(project: &mut Project, file: &Path) -> Result<(), Failure> {
 }
 
 /// Builds what is stale; all of it, or nothing is deployed.
-fn build<'a>(config: &Config, functions: impl IntoIterator<Item = &'a FunctionConfig>) -> Result<(), Failure> {
-    let outcomes = builds::run(config, functions, Which::Stale, Show::fitting());
+fn build<'a>(builder: &Builder<'_>, functions: impl IntoIterator<Item = &'a FunctionConfig>) -> Result<(), Failure> {
+    let outcomes = builder.run(functions, Which::Stale);
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(_, outcome)| match outcome {
@@ -91,9 +92,10 @@ fn build<'a>(config: &Config, functions: impl IntoIterator<Item = &'a FunctionCo
 }
 
 /// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
-fn own(file: &Path) -> Result<Project, Failure> {
+fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
     let config = project::load(file)?;
-    build(&config, &config.functions)?;
+    let runtimes = runtimes.open_alone(&config)?;
+    build(&Builder::new(&config, runtimes.as_ref(), Show::fitting()), &config.functions)?;
     Ok(of_config(&config, file))
 }
 
@@ -163,9 +165,18 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     });
     let mut project = ProjectFunction::new(Some(function.service.clone()), function.name.clone());
     project.attributes = attributes;
-    project.code = Some(function.component.clone());
+    project.code = Some(code(function).to_owned());
     project.triggers = triggers.into_iter().collect();
     project
+}
+
+/// The component; or the directory that the function sees as `/code`, if the component is at its top: then it is served
+/// as it is, and the files come with it.
+fn code(function: &FunctionConfig) -> &Path {
+    match &function.code_dir {
+        Some(directory) if function.component.parent() == Some(directory) => directory,
+        _ => &function.component,
+    }
 }
 
 /// The keys of a function that say something and that the API has no word for.
@@ -174,7 +185,7 @@ fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
         ("`isolation`", function.isolation != config::Isolation::Instance),
         ("`min_instances`", function.min_instances > 0),
         ("`max_requests_per_instance`", function.max_requests_per_instance.is_some()),
-        ("`code_dir`", function.code_dir.is_some()),
+        ("`code_dir`", function.code_dir.is_some() && code(function) == function.component),
         ("`allowed_outbound`", function.allowed_outbound.iter().any(|rule| rule != INTERNET)),
     ];
     lost.into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect()

@@ -15,6 +15,7 @@ use super::{Project, ProjectFunction, ProjectTrigger};
 use crate::{
     component::package::{Contents, PackageError, Tree},
     config::{Config, ConfigError, Environment, Problem, parse_with},
+    delivery::Destination,
 };
 
 /// The service of functions that have none.
@@ -116,6 +117,7 @@ impl Writer<'_> {
         self.owned(owner, function.line, &what);
         self.code(function, &service, &code, &what);
         self.environment(function, &what);
+        self.asynchronous(function, &what);
         for trigger in &function.triggers {
             self.trigger(function, trigger);
         }
@@ -165,8 +167,8 @@ impl Writer<'_> {
             self.attribute(function, attribute, what, format_args!("initialization_timeout = \"{seconds} s\""));
         }
         for (name, key) in [("preFreeze", "pre_freeze"), ("preStop", "pre_stop")] {
-            if handler(name).is_some() {
-                self.attribute(function, attribute, what, format_args!("{key} = true"));
+            if let Some(handler) = handler(name) {
+                self.attribute(function, attribute, what, format_args!("{key} = {}", quoted(handler)));
             }
         }
         if let Some(seconds) = timeout("preStop").into_iter().chain(timeout("preFreeze")).max() {
@@ -208,6 +210,32 @@ impl Writer<'_> {
                 self.line(line, what, format_args!("build = {build}"));
             }
         }
+    }
+
+    /// The asynchronous configuration; destinations in services of the cloud are none here.
+    fn asynchronous(&mut self, function: &ProjectFunction, what: &str) {
+        let Some(config) = &function.async_config else { return };
+        let mut keys = Vec::new();
+        if let Some(attempts) = config.get("maxAsyncRetryAttempts").and_then(Json::as_u64) {
+            keys.push(format!("max_retry_attempts = {attempts}"));
+        }
+        if let Some(seconds) = config.get("maxAsyncEventAgeInSeconds").and_then(Json::as_u64) {
+            keys.push(format!("max_event_age = \"{seconds} s\""));
+        }
+        if config.get("statefulInvocation").or(config.get("asyncTask")) == Some(&Json::Bool(true)) {
+            keys.push("stateful = true".to_owned());
+        }
+        for (name, key) in [("onSuccess", "on_success"), ("onFailure", "on_failure")] {
+            let destination = config.get("destinationConfig").and_then(|it| it.get(name)?.get("destination")?.as_str());
+            match destination.map(|text| (text, text.parse::<Destination>())) {
+                Some((text, Ok(_))) => keys.push(format!("{key} = {}", quoted(text))),
+                Some((text, Err(reason))) => {
+                    self.warn(function.line, format!("destination {text} of {what} is left out: {reason}"));
+                }
+                None => {}
+            }
+        }
+        self.line(function.line, what, format_args!("async = {{ {} }}", keys.join(", ")));
     }
 
     fn environment(&mut self, function: &ProjectFunction, what: &str) {
