@@ -6,8 +6,9 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -75,7 +76,7 @@ impl CodeStore {
 
     fn unpack(&self, package: &[u8], directory: &Path) -> Result<(), Error> {
         let work = || -> Result<(), PackageError> {
-            fs::create_dir_all(&self.directory)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
             let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.directory)?;
             package::unpack(package, &scratch.path().join("files"), &self.limits)?;
             fs::write(scratch.path().join("package"), package)?;
