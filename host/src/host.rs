@@ -120,6 +120,7 @@ struct Shared {
     telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
+    api_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
     view: ArcSwap<View>,
@@ -148,6 +149,7 @@ impl FunctionHost {
             feed: LogFeed::new(),
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
+            api_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
             store: OnceLock::new(),
@@ -172,6 +174,15 @@ impl FunctionHost {
     /// Where HTTP triggers are served.
     pub fn trigger_address(&self) -> SocketAddr {
         self.0.trigger_address.get().copied().unwrap_or(self.0.server.listen)
+    }
+
+    /// Where the API is served.
+    pub(crate) fn api_address(&self) -> SocketAddr {
+        self.0.api_address.get().copied().unwrap_or(self.0.server.api_listen)
+    }
+
+    pub(crate) fn set_api_address(&self, address: SocketAddr) {
+        let _ = self.0.api_address.set(address);
     }
 
     pub(crate) fn set_trigger_address(&self, address: SocketAddr) {
