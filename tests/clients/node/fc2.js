@@ -5,13 +5,10 @@
 const FC = require('@alicloud/fc2');
 const { host, recorded, step, subject } = require('./report');
 
-const OPERATIONS = Object.getOwnPropertyNames(FC.prototype).filter((name) => !NO_OPERATIONS().includes(name));
-
-/** What the client is built of. */
-function NO_OPERATIONS() {
-  return ['constructor', 'buildHeaders', 'request', 'get', 'post', 'put', 'delete', 'websocket', 'largeFunctionHelper',
-    'uploadCodeToTmpOssBucket', 'normalizeParams'];
-}
+// What the operations are made of.
+const PARTS = ['constructor', 'buildHeaders', 'request', 'get', 'post', 'put', 'delete', 'websocket', 'largeFunctionHelper',
+  'uploadCodeToTmpOssBucket', 'normalizeParams'];
+const OPERATIONS = Object.getOwnPropertyNames(FC.prototype).filter((name) => !PARTS.includes(name));
 
 const called = new Set();
 

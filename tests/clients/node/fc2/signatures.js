@@ -3,7 +3,7 @@
 const FC = require('@alicloud/fc2');
 const assert = require('node:assert/strict');
 const { host, plain, step } = require('../report');
-const { refused } = require('./refused');
+const { refused, fails } = require('./refused');
 
 const NO_MATCH = 'The request signature we calculated does not match the signature you provided. Check your access key and signing method';
 
@@ -26,7 +26,7 @@ module.exports = async (fc, client) => {
   await step('a clock that is 16 minutes off is refused, one that is 14 minutes off is not', async () => {
     for (const minutes of [-16, 16]) {
       const date = new Date(Date.now() + minutes * 60_000).toUTCString();
-      await assert.rejects(fc.listServices({}, { date }), /failed with 403/, `${minutes} minutes`);
+      await fails(fc.listServices({}, { date }), 403);
     }
     for (const minutes of [-14, 14]) {
       await fc.listServices({}, { date: new Date(Date.now() + minutes * 60_000).toUTCString() });
@@ -42,7 +42,7 @@ module.exports = async (fc, client) => {
   });
   await step('a key with a security token works with that token only', async () => {
     await client(host.lent).listServices();
-    await assert.rejects(client({ ...host.lent, token: 'another' }).listServices(), /failed with 403/);
+    await fails(client({ ...host.lent, token: 'another' }).listServices(), 403);
   });
   await step('a read-only key reads and changes nothing, an invoke key does neither', async () => {
     await client(host.reader).listServices();

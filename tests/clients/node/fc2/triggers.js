@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const { composeStringToSign } = require('@alicloud/fc2/lib/helper');
 const { host, zip, step, has, recent, plain } = require('../report');
-const { refused } = require('./refused');
+const { refused, clashes } = require('./refused');
 
 const SERVICE = 'js2-triggers';
 const ANONYMOUS = { authType: 'anonymous', methods: ['GET', 'POST'] };
@@ -56,15 +56,16 @@ module.exports = async (fc, client) => {
     const unsigned = await get('/echo', { headers: { date: new Date().toUTCString() } });
     assert.deepEqual([unsigned.status, unsigned.headers['x-fc-error-type']], [400, 'FcCommonError'], unsigned.text);
     assert.match(unsigned.text, /authorization/i);
-    const queries = { 'key1': ['xyz', 'abc'], b: 'x y&z', empty: '' };
     for (const signed of [web, fc]) {
-      const { data } = await signed.get(`/proxy/${SERVICE}/f/request`, queries);
-      assert.deepEqual(data.queries ?? JSON.parse(data).queries, JSON.parse(typeof data === 'string' ? data : JSON.stringify(data)).queries);
+      const { data } = await signed.get(`/proxy/${SERVICE}/f/request`, { key1: ['xyz', 'abc'], b: 'x y&z', empty: '' });
+      const seen = typeof data === 'string' ? JSON.parse(data) : data;
+      assert.match(seen.url, /key1=xyz&key1=abc&b=x%20y%26z&empty=/);
     }
     assert.equal((await web.post(`/proxy/${SERVICE}/f/echo`, 'signed body', {}, { a: '1' })).data, 'signed body');
-    await assert.rejects(client({ ...host.admin, secret: 'x'.repeat(20) }, { endpoint: host.triggers }).get(`/proxy/${SERVICE}/f/request`), /failed with 403/);
-    await assert.rejects(client(host.reader, { endpoint: host.triggers }).get(`/proxy/${SERVICE}/f/request`), /failed with 403/);
-    await client(host.invoke, { endpoint: host.triggers }).get(`/proxy/${SERVICE}/f/request`);
+    const as = (key) => client(key, { endpoint: host.triggers }).get(`/proxy/${SERVICE}/f/request`);
+    await assert.rejects(as({ ...host.admin, secret: 'x'.repeat(20) }), /failed with 403/);
+    await assert.rejects(as(host.reader), /failed with 403/);
+    await as(host.invoke);
   });
   await step('the query is part of an HTTP trigger\'s signature', async () => {
     const date = new Date().toUTCString();
@@ -94,11 +95,11 @@ module.exports = async (fc, client) => {
     assert.equal((await get('/echo', {}, '9')).status, 404);
   });
   await step('a function has one HTTP trigger and no other kind beside it', async () => {
-    await assert.rejects(fc.createTrigger(SERVICE, 'f', { ...http(ANONYMOUS), triggerName: 'second' }), /failed with 4\d\d/);
-    await assert.rejects(fc.createTrigger(SERVICE, 'f', timer({ cronExpression: '@every 4m', enable: false })), /failed with 4\d\d/);
+    await clashes(fc.createTrigger(SERVICE, 'f', { ...http(ANONYMOUS), triggerName: 'second' }), /HTTP trigger/i);
+    await clashes(fc.createTrigger(SERVICE, 'f', timer({ cronExpression: '@every 4m', enable: false })), /HTTP trigger/i);
     await refused(fc.createTrigger(SERVICE, 'f', http(ANONYMOUS)), 409, 'TriggerAlreadyExists', /web/);
     await fc.createTrigger(SERVICE, 'g', timer({ cronExpression: '@every 4m', enable: false }));
-    await assert.rejects(fc.createTrigger(SERVICE, 'g', http(ANONYMOUS)), /failed with 4\d\d/);
+    await clashes(fc.createTrigger(SERVICE, 'g', http(ANONYMOUS)), /trigger/i);
   });
   await step('a timer trigger reads back as it was made, and timers page by name', async () => {
     const config = { cronExpression: 'CRON_TZ=Asia/Shanghai 0 0 4 * * *', payload: 'wake up', enable: true };
@@ -126,11 +127,7 @@ module.exports = async (fc, client) => {
     await refused(fc.deleteTrigger(SERVICE, 'h', 'none'), 404, 'TriggerNotFound');
   });
   await step('a function that has triggers is not deleted', async () => {
-    await assert.rejects(fc.deleteFunction(SERVICE, 'f'), (error) => {
-      assert.match(error.message, /failed with 4\d\d/);
-      assert.match(error.message, /trigger/i);
-      return true;
-    });
+    await clashes(fc.deleteFunction(SERVICE, 'f'), /trigger/i);
   });
   await step('deleteTrigger answers 204 and the trigger serves no more', async () => {
     for (const [name, trigger] of [['f', 'web'], ['g', 'a'], ['g', 'b'], ['g', 'c'], ['g', 'clock']]) {

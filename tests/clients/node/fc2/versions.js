@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { zip, step, has, recent } = require('../report');
-const { refused } = require('./refused');
+const { refused, clashes } = require('./refused');
 
 const SERVICE = 'js2-versions';
 const AGE = (age) => ({ environmentVariables: { AGE: age } });
@@ -95,15 +95,9 @@ module.exports = async (fc) => {
     await refused(fc.deleteAlias(SERVICE, 'none'), 404, 'AliasNotFound');
   });
   await step('a version that an alias uses is not deleted', async () => {
-    for (const version of ['1', '2']) {
-      await assert.rejects(fc.deleteVersion(SERVICE, version), (error) => {
-        assert.match(error.message, /failed with 4\d\d/);
-        assert.match(error.message, /alias/i);
-        return true;
-      });
-    }
+    for (const version of ['1', '2']) await clashes(fc.deleteVersion(SERVICE, version), /alias/i);
     await refused(fc.deleteVersion(SERVICE, '9'), 404, 'VersionNotFound');
-    await assert.rejects(fc.deleteVersion(SERVICE, 'LATEST'), /failed with 4\d\d/);
+    await clashes(fc.deleteVersion(SERVICE, 'LATEST'), /LATEST/);
   });
   await step('deleteAlias and deleteVersion answer 204; numbers are not used again', async () => {
     for (const alias of ['canary', 'prod', 'split']) assert.equal((await fc.deleteAlias(SERVICE, alias)).data, '');

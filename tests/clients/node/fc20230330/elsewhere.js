@@ -1,0 +1,49 @@
+'use strict';
+
+// Operations on what one host does not have: networks, layers, sessions, resource groups.
+
+const assert = require('node:assert/strict');
+const { host, step, has } = require('../report');
+const { FC, request, wire, refused, create } = require('./shared');
+
+const NAME = 'js3-elsewhere';
+
+module.exports = async (fc) => {
+  await create(fc, NAME).catch(() => {});
+  await step('describeRegions names the one region', async () => {
+    const { Regions } = wire(await fc.describeRegions(request('DescribeRegions', { acceptLanguage: 'en' })));
+    has(Regions.Region, [{ RegionId: host.region }]);
+  });
+  await step('no network is bound, and none can be', async () => {
+    assert.deepEqual(wire(await fc.listVpcBindings(NAME)).vpcIds ?? [], []);
+    await refused(fc.createVpcBinding(NAME, request('CreateVpcBinding', { body: new FC.CreateVpcBindingInput({ vpcId: 'vpc-x' }) })), 400, 'InvalidArgument', /vpc/i);
+    await assert.rejects(fc.deleteVpcBinding(NAME, 'vpc-x'), (error) => error.statusCode >= 400 && error.statusCode < 500);
+  });
+  await step('there are no layers, and none can be made', async () => {
+    assert.deepEqual(wire(await fc.listLayers(request('ListLayers', { limit: 10 }))).layers ?? [], []);
+    assert.deepEqual(wire(await fc.listLayerVersions('none', request('ListLayerVersions'))).layers ?? [], []);
+    await refused(fc.getLayerVersion('none', '1'), 404, 'LayerVersionNotFound');
+    await refused(fc.getLayerVersionByArn(`acs:fc:${host.region}:${host.account}:layers/none/versions/1`), 404, 'LayerVersionNotFound');
+    await refused(fc.deleteLayerVersion('none', '1'), 404, 'LayerVersionNotFound');
+    await refused(fc.putLayerACL('none', new FC.PutLayerACLRequest({ public: 'true' })), 404, 'LayerNotFound');
+    const body = new FC.CreateLayerVersionInput({ code: { zipFile: 'UEsFBg==' }, compatibleRuntime: ['nodejs20'] });
+    await refused(fc.createLayerVersion('js3-layer', request('CreateLayerVersion', { body })), 400, 'InvalidArgument', /layer/i);
+  });
+  await step('there are no sessions, and none can be made', async () => {
+    assert.deepEqual(wire(await fc.listSessions(NAME, request('ListSessions'))).sessions ?? [], []);
+    await refused(fc.createSession(NAME, request('CreateSession', { body: new FC.CreateSessionInput({ sessionTTLInSeconds: 60 }) })), 400, 'InvalidArgument', /session/i);
+    const body = new FC.UpdateSessionInput({ sessionTTLInSeconds: 60 });
+    for (const call of [
+      fc.getSession(NAME, 's', request('GetSession')),
+      fc.updateSession(NAME, 's', request('UpdateSession', { body })),
+      fc.pauseSession(NAME, 's', request('PauseSession')),
+      fc.resumeSession(NAME, 's', request('ResumeSession')),
+      fc.deleteSession(NAME, 's', request('DeleteSession')),
+    ]) await refused(call, 404, 'SessionNotFound');
+  });
+  await step('there are no resource groups to move a function to', async () => {
+    const body = new FC.ChangeResourceGroupInput({ newResourceGroupId: 'rg-x', resourceId: NAME, resourceType: 'function' });
+    await refused(fc.changeResourceGroup(request('ChangeResourceGroup', { body })), 400, 'InvalidArgument', /resource group/i);
+  });
+  await fc.deleteFunction(NAME).catch(() => {});
+};
