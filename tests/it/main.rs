@@ -14,5 +14,6 @@ mod instances;
 mod limits;
 mod management;
 mod observability;
+mod official_sdks;
 mod payload_formats;
 mod shutdown;

@@ -22,6 +22,7 @@ use wisp::{
 };
 
 pub mod client;
+pub mod sdk;
 
 pub use client::Answer;
 

@@ -1,0 +1,71 @@
+"""Operations on what one host does not have: networks, layers, sessions, snapshots of sessions, resource groups."""
+
+import re
+
+from alibabacloud_fc20230330 import models
+
+from report import ACCOUNT, REGION, has, same
+from steps_2023.shared import attempt, create, refusal, refused, wire
+
+NAME = "py3-elsewhere"
+
+
+def run(step, fc, _client):
+    attempt(lambda: create(fc, NAME))
+
+    @step("describe_regions names the one region")
+    def _():
+        has(wire(fc.describe_regions(models.DescribeRegionsRequest()))["Regions"]["Region"], [{"RegionId": REGION}])
+
+    @step("no network is bound, and none can be")
+    def _():
+        same(wire(fc.list_vpc_bindings(NAME)).get("vpcIds") or [], [])
+        bind = models.CreateVpcBindingRequest(body=models.CreateVpcBindingInput(vpc_id="vpc-x"))
+        refused(lambda: fc.create_vpc_binding(NAME, bind), 400, "InvalidArgument", re.compile("(?i)vpc"))
+        assert 400 <= refusal(lambda: fc.delete_vpc_binding(NAME, "vpc-x")).status_code < 500
+
+    @step("there are no layers, and none can be made")
+    def _():
+        same(wire(fc.list_layers(models.ListLayersRequest())).get("layers") or [], [])
+        same(wire(fc.list_layer_versions("none", models.ListLayerVersionsRequest())).get("layers") or [], [])
+        arn = f"acs:fc:{REGION}:{ACCOUNT}:layers/none/versions/1"
+        for ask in (
+            lambda: fc.get_layer_version("none", "1"),
+            lambda: fc.get_layer_version_by_arn(arn),
+            lambda: fc.delete_layer_version("none", "1"),
+        ):
+            refused(ask, 404, "LayerVersionNotFound")
+        refused(lambda: fc.put_layer_acl("none", models.PutLayerACLRequest(public="true")), 404, "LayerNotFound")
+        body = models.CreateLayerVersionInput(code=models.InputCodeLocation(zip_file="UEsFBg=="), compatible_runtime=["custom"])
+        refused(lambda: fc.create_layer_version("py3", models.CreateLayerVersionRequest(body=body)), 400, "InvalidArgument", re.compile("(?i)layer"))
+
+    @step("there are no sessions, and none can be made")
+    def _():
+        same(wire(fc.list_sessions(NAME, models.ListSessionsRequest())).get("sessions") or [], [])
+        create_ = models.CreateSessionRequest(body=models.CreateSessionInput(session_ttlin_seconds=60))
+        refused(lambda: fc.create_session(NAME, create_), 400, "InvalidArgument", re.compile("(?i)session"))
+        change = models.UpdateSessionRequest(body=models.UpdateSessionInput(session_ttlin_seconds=60))
+        for ask in (
+            lambda: fc.get_session(NAME, "s", models.GetSessionRequest()),
+            lambda: fc.update_session(NAME, "s", change),
+            lambda: fc.pause_session(NAME, "s", models.PauseSessionRequest()),
+            lambda: fc.resume_session(NAME, "s", models.ResumeSessionRequest()),
+            lambda: fc.delete_session(NAME, "s", models.DeleteSessionRequest()),
+        ):
+            refused(ask, 404, "SessionNotFound")
+
+    @step("there are no snapshots of sessions, and none can be made")
+    def _():
+        same(wire(fc.list_snapshots(models.ListSnapshotsRequest())).get("snapshots") or [], [])
+        make = models.CreateSnapshotRequest(body=models.CreateSnapshotInput(session_id="s"))
+        refused(lambda: fc.create_snapshot(NAME, make), 400, "InvalidArgument", re.compile("(?i)session"))
+        refused(lambda: fc.get_snapshot(NAME, "s", models.GetSnapshotRequest()), 404, "SnapshotNotFound")
+        refused(lambda: fc.delete_snapshot(NAME, "s", models.DeleteSnapshotRequest()), 404, "SnapshotNotFound")
+
+    @step("there are no resource groups to move a function to")
+    def _():
+        body = models.ChangeResourceGroupInput(new_resource_group_id="rg-x", resource_id=NAME, resource_type="function")
+        request = models.ChangeResourceGroupRequest(body=body)
+        refused(lambda: fc.change_resource_group(request), 400, "InvalidArgument", re.compile("(?i)resource group"))
+
+    attempt(lambda: fc.delete_function(NAME))
