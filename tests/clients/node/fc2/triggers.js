@@ -36,9 +36,11 @@ module.exports = async (fc, client) => {
     assert.ok(data.triggerId.length > 8, `triggerId ${data.triggerId}`);
     recent(data.createdTime, 'createdTime');
     assert.ok(headers.etag, 'the answer has no etag');
-    assert.match(data.urlInternet, /^https?:\/\//);
-    const called = await get('/echo', { method: 'POST', body: 'hello' });
-    assert.deepEqual([called.status, called.text], [200, 'hello']);
+    const url = new URL(data.urlInternet);
+    for (const [base, target] of [[url.origin, `${url.pathname.replace(/\/$/, '')}/echo`], [host.triggers, path('/echo')]]) {
+      const called = await plain(base, target, { method: 'POST', body: 'hello' });
+      assert.deepEqual([called.status, called.text], [200, 'hello'], base + target);
+    }
   });
   await step('getTrigger, listTriggers and updateTrigger', async () => {
     has((await fc.getTrigger(SERVICE, 'f', 'web')).data, { triggerName: 'web', triggerConfig: ANONYMOUS, description: 'the door' });

@@ -22,10 +22,10 @@ module.exports = async (fc) => {
   await step('there are no layers, and none can be made', async () => {
     assert.deepEqual(wire(await fc.listLayers(request('ListLayers', { limit: 10 }))).layers ?? [], []);
     assert.deepEqual(wire(await fc.listLayerVersions('none', request('ListLayerVersions'))).layers ?? [], []);
-    await refused(fc.getLayerVersion('none', '1'), 404, 'LayerVersionNotFound');
-    await refused(fc.getLayerVersionByArn(`acs:fc:${host.region}:${host.account}:layers/none/versions/1`), 404, 'LayerVersionNotFound');
-    await refused(fc.deleteLayerVersion('none', '1'), 404, 'LayerVersionNotFound');
-    await refused(fc.putLayerACL('none', new FC.PutLayerACLRequest({ public: 'true' })), 404, 'LayerNotFound');
+    await refused(fc.getLayerVersion('none', '1'), 404, 'LayerNotFound');
+    await refused(fc.getLayerVersionByArn(`acs:fc:${host.region}:${host.account}:layers/none/versions/1`), 404, 'LayerNotFound');
+    await refused(fc.deleteLayerVersion('none', '1'), 400, 'InvalidArgument', /layer/i);
+    await refused(fc.putLayerACL('none', new FC.PutLayerACLRequest({ public: 'true' })), 400, 'InvalidArgument', /layer/i);
     const body = new FC.CreateLayerVersionInput({ code: { zipFile: 'UEsFBg==' }, compatibleRuntime: ['nodejs20'] });
     await refused(fc.createLayerVersion('js3-layer', request('CreateLayerVersion', { body })), 400, 'InvalidArgument', /layer/i);
   });

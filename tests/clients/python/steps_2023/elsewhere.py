@@ -29,13 +29,10 @@ def run(step, fc, _client):
         same(wire(fc.list_layers(models.ListLayersRequest())).get("layers") or [], [])
         same(wire(fc.list_layer_versions("none", models.ListLayerVersionsRequest())).get("layers") or [], [])
         arn = f"acs:fc:{REGION}:{ACCOUNT}:layers/none/versions/1"
-        for ask in (
-            lambda: fc.get_layer_version("none", "1"),
-            lambda: fc.get_layer_version_by_arn(arn),
-            lambda: fc.delete_layer_version("none", "1"),
-        ):
-            refused(ask, 404, "LayerVersionNotFound")
-        refused(lambda: fc.put_layer_acl("none", models.PutLayerACLRequest(public="true")), 404, "LayerNotFound")
+        refused(lambda: fc.get_layer_version("none", "1"), 404, "LayerNotFound")
+        refused(lambda: fc.get_layer_version_by_arn(arn), 404, "LayerNotFound")
+        refused(lambda: fc.delete_layer_version("none", "1"), 400, "InvalidArgument", re.compile("(?i)layer"))
+        refused(lambda: fc.put_layer_acl("none", models.PutLayerACLRequest(public="true")), 400, "InvalidArgument", re.compile("(?i)layer"))
         body = models.CreateLayerVersionInput(code=models.InputCodeLocation(zip_file="UEsFBg=="), compatible_runtime=["custom"])
         refused(lambda: fc.create_layer_version("py3", models.CreateLayerVersionRequest(body=body)), 400, "InvalidArgument", re.compile("(?i)layer"))
 
