@@ -1,7 +1,6 @@
 """API 2023-03-30 through PyPI's alibabacloud-fc20230330: every method of its client is called."""
 
 import importlib
-import inspect
 import sys
 import urllib.parse
 
