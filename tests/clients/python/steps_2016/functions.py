@@ -5,7 +5,7 @@ import urllib.parse
 import zipfile
 
 from report import crc64, has, package, package_bytes, plain, recent, same
-from steps_2016.shared import attempt, clashes, refused
+from steps_2016.shared import attempt, clashes, refusal, refused
 
 SERVICE = "py2-functions"
 FULL = {
@@ -89,10 +89,17 @@ def run(step, fc, _client):
         refused(create(codeZipFile=package("broken")), 400, "InvalidArgument", re.compile("(?i)wasm|component"))
         refused(create(codeZipFile=package("traversal")), 400, "InvalidArgument")
         refused(create(codeZipFile=None, codeOSSBucket="bucket", codeOSSObject="object"), 400, "InvalidArgument", re.compile("(?i)oss|bucket"))
-        container = {"image": "registry.example/image"}
-        refused(create(runtime="custom-container", customContainerConfig=container), 400, "InvalidArgument", re.compile("(?i)container"))
         refused(lambda: fc.get_function(SERVICE, "none"), 404, "FunctionNotFound", f"function 'none' does not exist in service '{SERVICE}'")
         refused(lambda: fc.delete_function(SERVICE, "none"), 404, "FunctionNotFound")
+
+    @step("a container image is kept and read back, and an invocation says that it does not run")
+    def _():
+        container = {"image": "registry.example/image", "command": '["/run"]', "args": '["-v"]'}
+        fc.create_function(SERVICE, "image", "custom-container", "h", customContainerConfig=container, caPort=9001)
+        has(fc.get_function(SERVICE, "image").data, {"customContainerConfig": container, "caPort": 9001, "runtime": "custom-container"})
+        said = refusal(lambda: fc.invoke_function(SERVICE, "image", b"x"))
+        assert said.status_code >= 400 and "container image" in said.message, f"{said.status_code} {said.message}"
+        fc.delete_function(SERVICE, "image")
 
     @step("a service that has functions is not deleted; delete_function takes them away")
     def _():
