@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up on a fresh machine: cargo 1.95, node 20, npm, python 3.11, and apt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench build tools tools-rust tools-js tools-python examples clean
+.PHONY: help demo test lint bench build runtimes tools tools-rust tools-js tools-python examples clean
 
 WISP := target/release/wisp
 
@@ -30,7 +30,11 @@ build: ## Build the host
 examples: build tools ## Build the examples' components
 	$(WISP) build --config examples/wisp.toml
 
-tools: tools-rust tools-js tools-python ## Install what the guests are built with
+# Each SDK's own script builds its runtime, and does nothing if nothing that it is made from has changed.
+runtimes: tools-rust ## Build the language runtimes that sources are loaded into
+	@set -e; for sdk in js python; do guest-sdk/$$sdk/build; done
+
+tools: tools-rust tools-js tools-python runtimes ## Install what the guests are built with
 
 # A Rust toolchain with a wasm32-wasip2 target needs nothing more; otherwise Debian's compiler and C library.
 tools-rust:

@@ -77,7 +77,8 @@ fn built(guest: &str, component: &Path) -> anyhow::Result<PathBuf> {
         source: &source,
         language: source::detect(&source),
         command: None,
-        world: "http-function",
+        world: Some("http-function"),
+        loading: None,
         component,
         cache_dir: &root().join(".wisp"),
     };

@@ -16,7 +16,7 @@ mod native;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Connections of the load: enough to keep two cores busy, few enough for a small machine.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 
 /// Rounds, and how long each server has the load in one.
 const ROUNDS: usize = 5;
@@ -52,9 +52,9 @@ fn main() -> anyhow::Result<()> {
     arms.extend(functions.arms());
     // The first is what the others are a share of.
     arms.swap(0, 1);
-    // `wisp-bench native Rust` leaves only the arms with these words in their names: for a profile of one arm.
+    // `wisp-bench "native hyper" "wisp, Rust, warm"` leaves only the arms of these names: for a profile.
     let chosen: Vec<_> = std::env::args().skip(1).collect();
-    arms.retain(|arm| chosen.is_empty() || chosen.iter().any(|word| arm.name.contains(word)));
+    arms.retain(|arm| chosen.is_empty() || chosen.iter().any(|name| arm.name == name));
     println!("{cores} cores, {CONNECTIONS} connections, median of {ROUNDS} rounds of {} s\n", TURN.as_secs());
     for _ in 0..ROUNDS {
         for arm in &mut arms {

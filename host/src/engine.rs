@@ -6,14 +6,18 @@
 //! and is made when the first of them is deployed.
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
     num::NonZeroUsize,
     sync::{Arc, OnceLock},
     thread,
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use tokio::sync::Semaphore;
-use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{CacheStore, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// How often a running guest is asked whether its deadline has passed, and made to give way to others.
 ///
@@ -72,6 +76,7 @@ pub struct Engines(Arc<Shared>);
 struct Shared {
     sequential: Made,
     concurrent: OnceLock<Made>,
+    incremental: OnceLock<Engine>,
     max_instances: NonZeroUsize,
     cpu_gate: Arc<Semaphore>,
 }
@@ -91,6 +96,7 @@ impl Engines {
         Ok(Self(Arc::new(Shared {
             sequential: Made::new(EngineKind::Sequential, max_instances)?,
             concurrent: OnceLock::new(),
+            incremental: OnceLock::new(),
             max_instances,
             cpu_gate: Arc::new(Semaphore::new(cores)),
         })))
@@ -106,6 +112,18 @@ impl Engines {
             let _ = self.0.concurrent.set(Made::new(kind, self.0.max_instances)?);
         }
         self.0.concurrent.get().map(|made| &made.engine).ok_or_else(|| anyhow::anyhow!("the engine is gone"))
+    }
+
+    /// An engine that only compiles, for the sequential one, and remembers the functions that it has compiled: most of what
+    /// it is given are components that have the functions of a language runtime in common.
+    pub(crate) fn incremental(&self) -> anyhow::Result<&Engine> {
+        if self.0.incremental.get().is_none() {
+            let mut config = config(EngineKind::Sequential);
+            config.enable_incremental_compilation(Arc::new(CompiledFunctions::default()))?;
+            // Two threads may both come here: one engine too many is dropped, nothing else happens.
+            let _ = self.0.incremental.set(Engine::new(&config)?);
+        }
+        self.0.incremental.get().ok_or_else(|| anyhow::anyhow!("the engine is gone"))
     }
 
     /// How the sequential engine's instances get their memory, for `wisp doctor` and the start-up log.
@@ -129,6 +147,44 @@ impl Made {
         )?;
         start_ticker(&engine)?;
         Ok(Self { engine, allocation })
+    }
+}
+
+/// Bytes of compiled functions that are remembered: CPython, QuickJS, and room for another version of each.
+const REMEMBERED_FUNCTIONS: usize = 256 << 20;
+
+/// Compiled functions by what they were compiled from. When it is full, nothing more is remembered: what comes first are
+/// the runtimes, and they are what comes again.
+#[derive(Default)]
+struct CompiledFunctions(RwLock<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    functions: HashMap<Box<[u8]>, Box<[u8]>>,
+    bytes: usize,
+}
+
+impl CacheStore for CompiledFunctions {
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
+        self.0.read().functions.get(key).map(|code| Cow::Owned(code.to_vec()))
+    }
+
+    fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
+        let mut remembered = self.0.write();
+        let bytes = remembered.bytes + key.len() + value.len();
+        if bytes > REMEMBERED_FUNCTIONS {
+            return false;
+        }
+        remembered.bytes = bytes;
+        remembered.functions.insert(key.into(), value.into());
+        true
+    }
+}
+
+impl fmt::Debug for CompiledFunctions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remembered = self.0.read();
+        write!(f, "{} compiled functions, {} bytes", remembered.functions.len(), remembered.bytes)
     }
 }
 
@@ -185,6 +241,21 @@ fn pool(slots: usize) -> PoolingAllocationConfig {
         .table_keep_resident(KEEP_RESIDENT_TABLE)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+/// How much less than others those threads count that compile what nobody waits for.
+const BEHIND: i32 = 10;
+
+/// Runs a compilation on threads that give way to all others.
+///
+/// # Errors
+/// If the threads cannot be made.
+pub(crate) fn behind<T: Send>(compile: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    let threads = rayon::ThreadPoolBuilder::new().thread_name(|_| "wisp-compile".into()).start_handler(|_| {
+        // On Linux the calling thread's own; where it cannot be lowered, nothing else changes.
+        let _ = rustix::process::setpriority_process(None, BEHIND);
+    });
+    Ok(threads.build()?.install(compile))
 }
 
 /// Advances the engine's epoch for as long as the engine lives: the thread holds it weakly and ends by itself.

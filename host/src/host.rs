@@ -18,10 +18,11 @@ use crate::{
     api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},
-    engine::Engines,
+    delivery::Delivery,
+    engine::{self, Engines},
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
@@ -100,9 +101,11 @@ impl Origin {
 pub struct FunctionHost(Arc<Shared>);
 
 /// A host that may be gone.
+#[derive(Clone)]
 pub(crate) struct WeakHost(Weak<Shared>);
 
 impl WeakHost {
+    /// `None` once the host is gone.
     pub(crate) fn upgrade(&self) -> Option<FunctionHost> {
         self.0.upgrade().map(FunctionHost)
     }
@@ -112,6 +115,8 @@ struct Shared {
     server: ServerConfig,
     limits: Arc<Limits>,
     loader: Loader,
+    /// Set if functions may be served before their code is compiled.
+    runtimes: OnceLock<Runtimes>,
     admission: Admission,
     scratch: Arc<ScratchRoot>,
     catalog: ArcSwap<Catalog>,
@@ -120,6 +125,8 @@ struct Shared {
     telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
+    /// Asynchronous invocations, once they are started: a host that makes one call has none.
+    delivery: OnceLock<Delivery>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
     view: ArcSwap<View>,
@@ -139,24 +146,33 @@ impl FunctionHost {
         let engines = Engines::new(server.max_instances)?;
         let cache = ArtifactCache::open(&server.data_dir.join("artifacts"), server.artifact_cache)?;
         let scratch = Arc::new(ScratchRoot::new(&server.data_dir.join("scratch"))?);
+        let limits = Arc::new(limits);
         let shared = Arc::new(Shared {
             loader: Loader::new(engines, cache)?,
+            runtimes: OnceLock::new(),
             admission: Admission::new(server.max_instances.get()),
-            limits: Arc::new(limits),
+            limits: limits.clone(),
             scratch,
             catalog: ArcSwap::default(),
             feed: LogFeed::new(),
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
+            delivery: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
             store: OnceLock::new(),
             access_keys: OnceLock::new(),
-            code: CodeStore::new(&server.data_dir, server.build_sources),
+            code: CodeStore::new(&server, limits),
             server,
         });
         tokio::spawn(expire(Arc::downgrade(&shared)));
         Ok(Self(shared))
+    }
+
+    /// From now on, code packages with sources are built by these runtimes, if the configuration allows it
+    /// (`server.build_sources`).
+    pub fn build_packages_with(&self, runtimes: Runtimes) {
+        self.0.code.build_with(runtimes);
     }
 
     /// A handle that does not keep the host alive.
@@ -179,6 +195,16 @@ impl FunctionHost {
         let _ = self.0.trigger_address.set(address);
     }
 
+    /// Asynchronous invocations, if this host has them.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.0.delivery.get()
+    }
+
+    /// Gives the host its asynchronous invocations; `false` if it has them already.
+    pub(crate) fn set_delivery(&self, delivery: Delivery) -> bool {
+        self.0.delivery.set(delivery).is_ok()
+    }
+
     /// What requests and responses may not exceed.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
@@ -187,6 +213,28 @@ impl FunctionHost {
     /// Makes components ready.
     pub fn loader(&self) -> &Loader {
         &self.0.loader
+    }
+
+    /// From now on, a function whose component these runtimes have made is served at once by its runtime, which loads the
+    /// sources in each instance; [`Self::compile_interim`] puts the component in its place. For development: such instances
+    /// start as slowly as the sources load.
+    pub fn serve_before_compiled(&self, runtimes: Runtimes) {
+        // Set once, by the one command that watches sources.
+        let _ = self.0.runtimes.set(runtimes);
+    }
+
+    /// Compiles what is served by its runtime for the time being, so that the next deploy replaces it: blocking, for
+    /// seconds. `false` if there was nothing to compile.
+    pub fn compile_interim(&self) -> bool {
+        let revisions: Vec<_> = self.catalog().revisions().into_iter().cloned().collect();
+        let interim = revisions.iter().filter(|revision| revision.ready.interim);
+        interim.filter(|revision| self.compile(revision)).count() > 0
+    }
+
+    /// What is wrong with it is found, and told, by the deploy that follows.
+    fn compile(&self, revision: &Revision) -> bool {
+        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
+        engine::behind(|| self.0.loader.load(&bytes, || {})).is_ok_and(|loaded| loaded.is_ok())
     }
 
     /// The functions in force at this moment.
@@ -307,12 +355,19 @@ impl FunctionHost {
             return Ok(unchanged);
         }
         let (loader, name) = (self.0.loader.clone(), function.name.clone());
+        let runtimes = self.0.runtimes.get().cloned();
         let load = tokio::task::spawn_blocking(move || {
+            if let Some(interim) = runtimes.and_then(|runtimes| runtimes.interim(&bytes)) {
+                return Ok(interim);
+            }
             loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
         });
         let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
         fits(&function, &ready)?;
-        self.try_out(&function, &ready).await?;
+        // What stands in for a component was tried when the component was built, and takes long to start.
+        if !ready.interim {
+            self.try_out(&function, &ready).await?;
+        }
         Ok(Arc::new(self.assemble(function, Arc::new(ready), Origin::declared(source_digest), began.elapsed())?))
     }
 
@@ -323,7 +378,7 @@ impl FunctionHost {
                 && *revision.function == *function
                 && revision.source_digest == *source_digest
         });
-        same.cloned()
+        same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
     }
 
     /// Starts one instance and lets it go.
@@ -378,6 +433,7 @@ impl FunctionHost {
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
             cpu_gate: self.0.loader.engines().cpu_gate(),
+            network_attempts: None,
         })
     }
 
@@ -389,6 +445,14 @@ impl FunctionHost {
             length: self.0.server.queue_length,
             evict: Arc::new(move || host.upgrade().is_some_and(|shared| shared.evict_oldest())),
         }
+    }
+
+    /// How many invocations of a function's head could run at once; 0 if there is no such function.
+    pub(crate) fn most_concurrent(&self, service: &str, function: &str) -> usize {
+        let target = Target { service: (!service.is_empty()).then_some(service), function, qualifier: LATEST };
+        let catalog = self.catalog();
+        let function = catalog.resolve(&target).map(|found| found.revision.function.clone());
+        function.map_or(0, |function| function.max_instances.get().saturating_mul(function.instance_concurrency.get()))
     }
 
     /// Leases an instance of a revision: see [`invoke::lease`].
@@ -484,7 +548,8 @@ impl Shared {
     /// Ends the instance that is idle longest, of whatever function.
     fn evict_oldest(&self) -> bool {
         let catalog = self.catalog.load();
-        let oldest = catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+        let oldest =
+            catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
         oldest.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
     }
 }

@@ -37,6 +37,11 @@ impl RequestId {
         Self(text)
     }
 
+    /// The id of an invocation that was accepted before; `None` if the text is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.as_bytes().try_into().ok()?)).filter(|_| text.is_ascii())
+    }
+
     /// 36 characters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -157,7 +162,8 @@ pub(crate) async fn lease(revision: Arc<Revision>, invocation: Invocation) -> Re
         Err(error) => return Err(refused(&revision, error)),
     };
     if acquired.is_initialized() {
-        return Ok(Lease::new(revision, invocation, acquired));
+        let timeout = revision.function.timeout;
+        return Ok(Lease::new(revision, invocation, acquired, timeout));
     }
     // Boxed: the warm way would carry its size.
     Box::pin(initialize(revision, invocation, acquired)).await
@@ -180,8 +186,7 @@ fn refused(revision: &Revision, error: AcquireError) -> InvokeError {
 /// Runs the initializer against its own clock; then the lease begins with the handler's.
 async fn initialize(revision: Arc<Revision>, invocation: Invocation, acquired: Acquired) -> Result<Lease, InvokeError> {
     let timeout = revision.function.initialization_timeout;
-    let mut lease = Lease::new(revision, invocation, acquired);
-    lease.arm(timeout);
+    let mut lease = Lease::new(revision, invocation, acquired, timeout);
     let Lease { acquired, invocation, deadline, deadline_ms, .. } = &mut lease;
     let result = acquired.initialize(&call(invocation, *deadline, *deadline_ms)).await;
     match result {
@@ -214,23 +219,23 @@ fn outcome_of(error: &CallError) -> Outcome {
 }
 
 impl Lease {
-    fn new(revision: Arc<Revision>, invocation: Invocation, acquired: Acquired) -> Self {
-        let now = Instant::now();
-        let mut lease = Self {
+    /// A lease whose first call has `timeout` from now on.
+    fn new(revision: Arc<Revision>, invocation: Invocation, acquired: Acquired, timeout: Duration) -> Self {
+        let started = Instant::now();
+        let (deadline, deadline_ms) = (started + timeout, epoch_ms(SystemTime::now() + timeout));
+        Self {
             revision,
             invocation,
             acquired,
-            deadline: now,
-            deadline_ms: 0,
-            started: now,
+            deadline,
+            deadline_ms,
+            started,
             outcome: None,
             initializer_log: Vec::new(),
-        };
-        let timeout = lease.revision.function.timeout;
-        lease.arm(timeout);
-        lease
+        }
     }
 
+    /// Starts the clock of the next call.
     fn arm(&mut self, timeout: Duration) {
         self.started = Instant::now();
         self.deadline = self.started + timeout;

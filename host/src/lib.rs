@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod component;
 pub mod config;
 mod control;
+pub mod delivery;
 pub mod engine;
 pub mod host;
 pub mod instance;

@@ -9,6 +9,7 @@ use crate::{
     api::signature::SignatureError,
     catalog::ResolveError,
     control::{self, ErrorKind},
+    delivery::{EventsError, SubmitError},
     invoke::{InvokeError, RequestId},
 };
 
@@ -73,6 +74,10 @@ impl PlatformError {
         Self::new(StatusCode::NOT_FOUND, "DomainNameNotFound", message)
     }
 
+    pub(crate) fn event_not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "EventNotFound", message)
+    }
+
     pub(crate) fn trigger_not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "TriggerNotFound", message)
     }
@@ -120,6 +125,27 @@ impl From<control::Error> for PlatformError {
 impl From<SignatureError> for PlatformError {
     fn from(error: SignatureError) -> Self {
         Self::new(error.status(), error.code(), error.to_string())
+    }
+}
+
+impl From<EventsError> for PlatformError {
+    fn from(error: EventsError) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", error.to_string())
+    }
+}
+
+impl From<SubmitError> for PlatformError {
+    fn from(error: SubmitError) -> Self {
+        let message = error.to_string();
+        match error {
+            SubmitError::Resolve(error) => error.into(),
+            SubmitError::Events(error) => error.into(),
+            SubmitError::Unfit(_) => Self::invalid_argument(message),
+            SubmitError::Full(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "ResourceExhausted", message),
+            SubmitError::Duplicate { .. } => {
+                Self::new(StatusCode::CONFLICT, "StatefulAsyncInvocationAlreadyExists", message)
+            }
+        }
     }
 }
 

@@ -102,6 +102,10 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
             tracing::warn!("connections were still open at the end of the grace period");
         }
     }
+    // Before the functions go: an event would find none, and be given up.
+    if let Some(delivery) = host.delivery() {
+        delivery.drain(deadline).await;
+    }
     host.stop(deadline.saturating_duration_since(Instant::now())).await;
 }
 

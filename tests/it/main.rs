@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod artifacts;
+mod async_destinations;
+mod async_invoke;
+mod async_killed;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;
 mod event_invoke;
 mod examples;
+mod fixtures;
 mod http_trigger;
 mod initializer;
 mod instances;
@@ -16,4 +20,6 @@ mod management;
 mod observability;
 mod official_sdks;
 mod payload_formats;
+mod runtimes;
 mod shutdown;
+mod sources;

@@ -17,14 +17,19 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use wisp::{
     component::source,
     config::{self, Language},
+    delivery,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
 };
 
 pub mod client;
+pub mod project;
+pub mod recorder;
 pub mod sdk;
 
 pub use client::Answer;
+pub use project::Project;
+pub use recorder::Recorder;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -46,7 +51,12 @@ pub fn example(name: &str) -> PathBuf {
     let config = config::load(&root().join("examples").join(name).join("wisp.toml")).unwrap();
     let build_config = config.functions[0].build.as_ref().unwrap();
     let language = source::detect(&build_config.source).unwrap();
-    build(&build_config.source, language, &build_config.world, &cache().join(format!("example-{name}.wasm")))
+    build(
+        &build_config.source,
+        language,
+        build_config.world.as_deref().unwrap_or_default(),
+        &cache().join(format!("example-{name}.wasm")),
+    )
 }
 
 fn build(source: &Path, language: Language, world: &str, component: &Path) -> PathBuf {
@@ -58,7 +68,8 @@ fn build(source: &Path, language: Language, world: &str, component: &Path) -> Pa
         source,
         language: Some(language),
         command: None,
-        world,
+        world: Some(world),
+        loading: None,
         component,
         cache_dir: &root().join(".wisp"),
     };
@@ -106,12 +117,49 @@ impl TestHost {
         Self::start_in(tempfile::tempdir().unwrap(), toml).await
     }
 
+    /// As `start`, with the events that another host left in `events`.
+    pub async fn start_on(toml: &str, events: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = parsed(toml, directory.path());
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        let started = Self::serve_on(host, directory, &config, events).await;
+        started.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
     async fn start_in(directory: tempfile::TempDir, toml: &str) -> Result<Self, Vec<DeployError>> {
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        Self::serve(host, directory, &config).await
+    }
+
+    /// Starts a host with the functions of a project, which are built. `toml` stands in the project's directory.
+    pub async fn start_project(project: &Project, toml: &str) -> Self {
+        let config = project.config(toml);
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        let started = Self::serve(host, tempfile::tempdir().unwrap(), &config).await;
+        started.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// Serves the functions of a configuration with a host that is there already.
+    pub async fn serve(
+        host: FunctionHost,
+        directory: tempfile::TempDir,
+        config: &config::Config,
+    ) -> Result<Self, Vec<DeployError>> {
+        let events = directory.path().to_owned();
+        Self::serve_on(host, directory, config, &events).await
+    }
+
+    async fn serve_on(
+        host: FunctionHost,
+        directory: tempfile::TempDir,
+        config: &config::Config,
+        events: &Path,
+    ) -> Result<Self, Vec<DeployError>> {
         host.set_access_keys(&config.access_keys);
         host.open_catalog().await.unwrap();
-        host.deploy(&config, |_| {}).await?;
+        host.deploy(config, |_| {}).await?;
+        delivery::start(&host, &config.events, events).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
         let (stop, stopped) = oneshot::channel();
@@ -159,6 +207,21 @@ impl TestHost {
         if let Some(served) = self.served.take() {
             served.await.unwrap();
         }
+    }
+
+    /// Stops, and copies its events to a directory where another host can go on with them.
+    pub async fn stop_and_keep(mut self, directory: &Path) -> PathBuf {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap();
+        }
+        for entry in fs::read_dir(self.directory.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().starts_with("events.") {
+                fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
+            }
+        }
+        directory.to_owned()
     }
 
     /// Tells the server to stop; [`Self::stop`] waits for it.
@@ -266,16 +329,16 @@ fn parsed(toml: &str, directory: &Path) -> config::Config {
     if !toml.contains("[server]") {
         toml = format!("[server]\n{toml}");
     }
-    let data = directory.join("data");
-    // The catalog is each host's own, compiled code is all tests'.
-    let artifacts = cache().join("data/artifacts");
-    fs::create_dir_all(&artifacts).unwrap();
-    fs::create_dir_all(&data).unwrap();
-    let _ = std::os::unix::fs::symlink(artifacts, data.join("artifacts"));
-    let server = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n",
-        data.display()
-    );
+    let mut server = "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n".to_owned();
+    if !toml.contains("data_dir") {
+        let data = directory.join("data");
+        // The catalog is each host's own, compiled code is all tests'.
+        let artifacts = cache().join("data/artifacts");
+        fs::create_dir_all(&artifacts).unwrap();
+        fs::create_dir_all(&data).unwrap();
+        let _ = std::os::unix::fs::symlink(artifacts, data.join("artifacts"));
+        server += &format!("data_dir = \"{}\"\n", data.display());
+    }
     let toml = toml.replacen("[server]", &server, 1);
     config::parse(&toml, &directory.join("wisp.toml")).unwrap_or_else(|error| panic!("{error}\n{toml}"))
 }

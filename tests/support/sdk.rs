@@ -83,13 +83,17 @@ fn install_python(sources: &Path, directory: &Path) {
     let _ = fs::remove_dir_all(&venv);
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv), "install Python 3.11 with venv");
     let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(sources.join("requirements.txt"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(sources.join("requirements.txt"));
     succeed(&mut pip, "look at pip's message above");
 }
 
 fn succeed(command: &mut Command, way_out: &str) {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
-        panic!("{:?} cannot be started ({error}): {way_out}; the tests use the official SDKs as clients", command.get_program())
+        panic!(
+            "{:?} cannot be started ({error}): {way_out}; the tests use the official SDKs as clients",
+            command.get_program()
+        )
     });
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{command:?}: {}\n{}\n{way_out}", output.status, String::from_utf8_lossy(&text));

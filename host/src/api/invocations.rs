@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request};
 use http_body::Body;
 
-use super::{ResponseBody, signature::Caller, whole};
+use super::{ResponseBody, asynchronous, signature::Caller, whole};
 use crate::{
     catalog::Target,
     host::FunctionHost,
@@ -44,7 +44,11 @@ pub(super) async fn invoke<B>(
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    check_invocation_type(&head.headers)?;
+    if is_asynchronous(&head.headers)? {
+        let Address { service, function, qualifier } = address;
+        let target = Target { service, function, qualifier };
+        return asynchronous::submit(host, target, (&head, body), caller, id, form).await;
+    }
     let mut invocation = Invocation::new();
     invocation.id = id;
     invocation.wants_log = wants_log(&head.headers)?;
@@ -81,12 +85,10 @@ struct Version {
     checksum: Arc<str>,
 }
 
-fn check_invocation_type(headers: &HeaderMap) -> Result<(), PlatformError> {
+fn is_asynchronous(headers: &HeaderMap) -> Result<bool, PlatformError> {
     match headers.get("x-fc-invocation-type").map(HeaderValue::as_bytes) {
-        None | Some(b"Sync") => Ok(()),
-        Some(b"Async") => Err(PlatformError::invalid_argument(
-            "InvocationType is set to Async, but this host has no asynchronous invocations (allowed: Sync)",
-        )),
+        None | Some(b"Sync") => Ok(false),
+        Some(b"Async") => Ok(true),
         Some(other) => Err(PlatformError::invalid_argument(format!(
             "InvocationType is set to an invalid value (allowed: Sync | Async, actual: '{}')",
             String::from_utf8_lossy(other)

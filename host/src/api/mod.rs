@@ -10,10 +10,12 @@ use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
 mod access;
 mod aliases;
+mod asynchronous;
 mod call;
 pub mod checksum;
 mod domains;
 mod download;
+mod events;
 mod fc2016;
 mod fc2023;
 mod fields;
@@ -25,6 +27,7 @@ mod logs;
 mod schema;
 mod settings;
 pub mod signature;
+mod stateful;
 mod trigger_config;
 mod triggers;
 mod versions;
@@ -110,6 +113,7 @@ where
         (&Method::GET, ["wisp", "host"]) => Ok(inspect::host(host)),
         (&Method::GET, ["wisp", "logs"]) => logs::logs(host, query),
         (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, query).await,
+        (method, ["wisp", "events", rest @ ..]) => events::handle(host, method, rest, query).await,
         (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         (method, _) => Err(PlatformError::path_not_supported(method, head.uri.path())),
     }

@@ -6,7 +6,10 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -33,11 +36,13 @@ type Sent = Result<(http::Response<WasiBody>, Connection), Error>;
 /// Sends what the policy of the function allows.
 pub(crate) struct OutboundHttp {
     policy: Arc<OutboundPolicy>,
+    /// Set at each attempt; then none succeeds.
+    attempts: Option<Arc<AtomicBool>>,
 }
 
 impl OutboundHttp {
-    pub(crate) fn new(policy: Arc<OutboundPolicy>) -> Self {
-        Self { policy }
+    pub(crate) fn new(policy: Arc<OutboundPolicy>, attempts: Option<Arc<AtomicBool>>) -> Self {
+        Self { policy, attempts }
     }
 }
 
@@ -48,6 +53,10 @@ impl WasiHttpHooks for OutboundHttp {
         options: Option<RequestOptions>,
         _response_consumed: Connection,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        if let Some(attempts) = &self.attempts {
+            attempts.store(true, Relaxed);
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
         let policy = self.policy.clone();
         Box::new(async move { send(&policy, request, options.unwrap_or_default()).await })
     }

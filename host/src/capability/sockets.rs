@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use parking_lot::Mutex;
@@ -37,18 +40,23 @@ const MAX_LOOKUPS: usize = 64;
 /// What an instance may connect to. Names that it looks up are remembered for its life.
 pub(crate) struct Network {
     policy: Arc<OutboundPolicy>,
+    /// Set at each attempt; then none succeeds.
+    attempts: Option<Arc<AtomicBool>>,
     resolved: Arc<Mutex<ResolvedNames>>,
     /// Which name a look-up under way is for, by the number of its resource.
     lookups: HashMap<u32, String>,
 }
 
 impl Network {
-    pub(crate) fn new(policy: Arc<OutboundPolicy>) -> Self {
-        Self { policy, resolved: Arc::default(), lookups: HashMap::new() }
+    pub(crate) fn new(policy: Arc<OutboundPolicy>, attempts: Option<Arc<AtomicBool>>) -> Self {
+        Self { policy, attempts, resolved: Arc::default(), lookups: HashMap::new() }
     }
 
     /// Opens sockets in a context, if the policy names anything at all.
     pub(crate) fn allow(&self, wasi: &mut WasiCtxBuilder) {
+        if let Some(attempts) = &self.attempts {
+            return note_attempts(attempts.clone(), wasi);
+        }
         if self.policy.is_empty() {
             return;
         }
@@ -57,6 +65,17 @@ impl Network {
             let allowed = allows(&policy, &resolved, address, usage);
             Box::pin(async move { allowed })
         });
+    }
+
+    /// Whether a name may be looked up.
+    fn allows_name(&self, name: &str) -> bool {
+        match &self.attempts {
+            Some(attempts) => {
+                attempts.store(true, Relaxed);
+                false
+            }
+            None => self.policy.allows_name(name),
+        }
     }
 
     fn begin_lookup(&mut self, stream: u32, name: String) {
@@ -71,6 +90,16 @@ impl Network {
             self.resolved.lock().learn(name, &[ip(address)]);
         }
     }
+}
+
+/// Sockets can be made, as by libraries that look what there is, but connect to nothing.
+fn note_attempts(attempts: Arc<AtomicBool>, wasi: &mut WasiCtxBuilder) {
+    wasi.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true).socket_addr_check(move |_, usage| {
+        if matches!(usage, SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend) {
+            attempts.store(true, Relaxed);
+        }
+        Box::pin(async { false })
+    });
 }
 
 fn ip(address: IpAddress) -> IpAddr {
@@ -111,7 +140,7 @@ fn resolve_addresses(
     (network, name): (Resource<WasiNetwork>, String),
 ) -> Lookup<Resource<ResolveAddressStream>> {
     let guest = store.data_mut();
-    if !guest.network.policy.allows_name(&name) {
+    if !guest.network.allows_name(&name) {
         return Ok((Err(ErrorCode::AccessDenied),));
     }
     let stream = match guest.sockets().resolve_addresses(network, name.clone()) {
@@ -143,7 +172,7 @@ async fn resolve_addresses_03(
     store: &Accessor<Guest>,
     name: String,
 ) -> wasmtime::Result<(Result<Vec<types_03::IpAddress>, lookup_03::ErrorCode>,)> {
-    if !store.with(|mut store| store.get().network.policy.allows_name(&name)) {
+    if !store.with(|mut store| store.get().network.allows_name(&name)) {
         return Ok((Err(lookup_03::ErrorCode::AccessDenied),));
     }
     let sockets = store.with_getter::<WasiSockets>(Guest::sockets);

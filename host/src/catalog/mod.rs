@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     component::Ready,
-    config::{DomainConfig, FunctionConfig, HttpTriggerConfig},
+    config::{AsyncConfig, DomainConfig, FunctionConfig, HttpTriggerConfig},
     pool::Pool,
     telemetry::{Counters, FunctionLog},
 };
@@ -22,8 +22,8 @@ mod resolve;
 mod rewrite;
 mod routes;
 
-pub use resolve::{ResolveError, Target};
 pub(crate) use resolve::Resolved;
+pub use resolve::{ResolveError, Target};
 pub use rewrite::RewriteRule;
 pub(crate) use rewrite::rewritten;
 pub(crate) use routes::{DomainRoutes, RouteError};
@@ -102,6 +102,8 @@ pub(crate) struct FunctionRoutes {
     pub(crate) trigger: Option<TriggerEntry>,
     /// Why nobody may invoke it at the moment.
     pub(crate) disabled: Option<Arc<str>>,
+    /// How its asynchronous invocations are treated, by qualifier; of others, as the revision's configuration says.
+    pub(crate) asynchronous: HashMap<Arc<str>, AsyncConfig>,
 }
 
 impl FunctionRoutes {
@@ -197,9 +199,10 @@ impl Catalog {
         let services = self.services.iter().flat_map(|(service, scope)| {
             scope.functions.iter().map(move |(name, routes)| (&**service, &**name, routes))
         });
-        let alone = self.functions.values().flat_map(|scope| {
-            scope.functions.iter().map(|(name, routes)| ("", &**name, routes))
-        });
+        let alone = self
+            .functions
+            .values()
+            .flat_map(|scope| scope.functions.iter().map(|(name, routes)| ("", &**name, routes)));
         let mut functions: Vec<_> = services.chain(alone).collect();
         functions.sort_by_key(|(service, name, _)| (*service, *name));
         functions

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Catalog, DEFAULT_SERVICE, FunctionRoutes, LATEST, Revision, Scope};
-use crate::config::HttpTriggerConfig;
+use crate::config::{AsyncConfig, HttpTriggerConfig};
 
 /// A function as asked for: name and qualifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,18 @@ impl Catalog {
                 Err(ResolveError::Unavailable { function: target.function.to_owned(), reason: reason.clone() })
             }
         }
+    }
+
+    /// How the asynchronous invocations of a target are treated; the defaults, if there is no such function.
+    pub(crate) fn async_config(&self, target: &Target<'_>) -> AsyncConfig {
+        let found = match target.service {
+            Some(service) => self.of_service(service, target.function),
+            None => self.of_any_scope(target.function),
+        };
+        let Ok((_, routes)) = found else { return AsyncConfig::default() };
+        let qualifier = if target.qualifier.is_empty() { LATEST } else { target.qualifier };
+        let of_revision = || Some(routes.choice(qualifier)?.members().next()?.function.asynchronous.clone());
+        routes.asynchronous.get(qualifier).cloned().or_else(of_revision).unwrap_or_default()
     }
 
     fn of_service(&self, service: &str, function: &str) -> Result<(&Arc<Scope>, &FunctionRoutes), ResolveError> {

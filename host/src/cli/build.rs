@@ -10,8 +10,9 @@ use wisp::config::FunctionConfig;
 use super::{
     Failure,
     activity::Show,
-    builds::{self, Outcome, Which},
+    builds::{self, Builder, Outcome, Which},
     project::{self, ConfigArgs},
+    runtimes::RuntimesArgs,
     terminal::{counted, full_name},
 };
 
@@ -29,15 +30,18 @@ pub(crate) struct BuildArgs {
     json: bool,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
 }
 
 impl BuildArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let config = self.config.load()?;
+        let config = self.config.load_or_infer()?;
         let functions = project::named(&config, &self.functions)?;
         self.check_have_build(&functions)?;
         let which = if self.force { Which::All } else { Which::Stale };
-        let outcomes = builds::run(&config, functions, which, Show::fitting());
+        let runtimes = self.runtimes.open_alone(&config)?;
+        let outcomes = Builder::new(&config, runtimes.as_ref(), Show::fitting()).run(functions, which);
         for (_, outcome) in &outcomes {
             if let Outcome::Failed(error) = outcome {
                 builds::report(error);

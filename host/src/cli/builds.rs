@@ -1,19 +1,19 @@
 //! Components from the sources that a configuration names.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::{collections::HashSet, path::PathBuf};
 
 use wisp::{
-    component::source::{self, BuildError, Plan},
+    component::{
+        runtime::Runtimes,
+        source::{self, BuildError, Loading, Plan},
+    },
     config::{Config, FunctionConfig},
 };
 
 use super::{
     activity::{Activity, Show},
-    terminal::{ERROR, FAINT, full_name, paint},
+    runtimes,
+    terminal::{ERROR, FAINT, full_name, paint, warn},
 };
 
 /// Which builds to run.
@@ -36,56 +36,72 @@ pub(super) enum Outcome {
     Failed(BuildError),
 }
 
-/// Builds one after the other; functions that share a component are built once.
-pub(super) fn run<'a>(
-    config: &Config,
-    functions: impl IntoIterator<Item = &'a FunctionConfig>,
-    which: Which,
+/// How the functions of a configuration are built.
+pub(super) struct Builder<'a> {
+    config: &'a Config,
+    /// `None` if no function needs one.
+    runtimes: Option<&'a Runtimes>,
+    cache_dir: PathBuf,
     show: Show,
-) -> Vec<(&'a FunctionConfig, Outcome)> {
-    let mut seen = HashSet::new();
-    let plans = functions.into_iter().filter_map(|function| Some((function, plan(function, &config.server.data_dir)?)));
-    plans
-        .filter(|(function, _)| seen.insert(&function.component))
-        .map(|(function, plan)| (function, one(function, &plan, which, show)))
-        .collect()
 }
 
-/// Whether the sources of a function are newer than its component.
-pub(super) fn is_stale(config: &Config, function: &FunctionConfig) -> bool {
-    plan(function, &config.server.data_dir).is_some_and(|plan| source::is_stale(&plan))
-}
-
-/// What all projects of a user build once, such as the standard library for Rust guests: it takes most of a minute.
-static USER_CACHE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
-    let named = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?.join("wisp"))
-});
-
-/// `None` if the function's component is given as it is.
-fn plan<'a>(function: &'a FunctionConfig, data_dir: &'a Path) -> Option<Plan<'a>> {
-    let build = function.build.as_ref()?;
-    Some(Plan {
-        source: &build.source,
-        language: build.language,
-        command: build.command.as_deref(),
-        world: &build.world,
-        component: &function.component,
-        cache_dir: USER_CACHE.as_deref().unwrap_or(data_dir),
-    })
-}
-
-fn one(function: &FunctionConfig, plan: &Plan<'_>, which: Which, show: Show) -> Outcome {
-    if which == Which::Stale && !source::is_stale(plan) {
-        return Outcome::Fresh;
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &'a Config, runtimes: Option<&'a Runtimes>, show: Show) -> Self {
+        Self { config, runtimes, cache_dir: runtimes::cache_dir(config), show }
     }
-    let name = full_name(&function.service, &function.name);
-    let activity = Activity::start(format!("building {name}"), show);
-    let result = source::build(plan, &mut |line| activity.note(line));
-    drop(activity);
-    match result {
-        Ok(()) => Outcome::Built,
-        Err(error) => Outcome::Failed(error),
+
+    /// Builds one after the other; functions that share a component are built once.
+    pub(super) fn run<'f>(
+        &self,
+        functions: impl IntoIterator<Item = &'f FunctionConfig>,
+        which: Which,
+    ) -> Vec<(&'f FunctionConfig, Outcome)> {
+        let mut seen = HashSet::new();
+        let buildable = functions.into_iter().filter(|function| function.build.is_some());
+        buildable
+            .filter(|function| seen.insert(&function.component))
+            .map(|function| (function, self.one(function, which)))
+            .collect()
+    }
+
+    /// Whether the sources of a function have changed since its component was built.
+    pub(super) fn is_stale(&self, function: &FunctionConfig) -> bool {
+        self.plan(function).is_some_and(|plan| source::is_stale(&plan))
+    }
+
+    fn one(&self, function: &FunctionConfig, which: Which) -> Outcome {
+        let Some(plan) = self.plan(function) else { return Outcome::Fresh };
+        if which == Which::Stale && !source::is_stale(&plan) {
+            return Outcome::Fresh;
+        }
+        let name = full_name(&function.service, &function.name);
+        let activity = Activity::start(format!("building {name}"), self.show);
+        let result = source::build(&plan, &mut |line| activity.note(line));
+        drop(activity);
+        match result {
+            Ok(built) => {
+                built.warnings.iter().for_each(|warning| warn(&format!("{name}: {warning}")));
+                Outcome::Built
+            }
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+
+    /// `None` if the function's component is given as it is.
+    fn plan<'p>(&'p self, function: &'p FunctionConfig) -> Option<Plan<'p>> {
+        let build = function.build.as_ref()?;
+        let Config { server, limits, .. } = self.config;
+        let loading =
+            self.runtimes.map(|runtimes| Loading { runtimes, function, server, limits, evaluate: build.evaluate });
+        Some(Plan {
+            source: &build.source,
+            language: build.language,
+            command: build.command.as_deref(),
+            world: build.world.as_deref(),
+            loading,
+            component: &function.component,
+            cache_dir: &self.cache_dir,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write as _,
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -12,10 +12,10 @@ use clap::Args;
 use serde::Serialize;
 use wisp::{
     component::{
-        ArtifactCache,
+        self, ArtifactCache,
         source::{self, Toolchain, ToolchainStatus},
     },
-    config::{Config, Language, ServerConfig},
+    config::{BuildConfig, Config, Language, ServerConfig},
     engine::{Allocation, Engines},
 };
 
@@ -24,6 +24,7 @@ use super::{
     client::{ApiClient, Endpoint},
     project::{self, ConfigArgs},
     runtime,
+    runtimes::RuntimesArgs,
     terminal::{ERROR, FAINT, GOOD, WARNING, bytes, counted, paint},
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct DoctorArgs {
     json: bool,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,6 +88,9 @@ impl DoctorArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let (first, config) = self.configuration()?;
         let mut checks = vec![first, pool(&config.server)?];
+        let directories = self.runtimes.directories();
+        let languages = [Language::JavaScript, Language::Python];
+        checks.extend(languages.map(|language| runtime_check(language, &directories, &config)));
         checks.extend(source::toolchains().iter().map(|toolchain| toolchain_check(toolchain, &config)));
         checks.extend(ports(&config.server)?);
         checks.extend([data_dir(&config.server), artifacts(&config.server)]);
@@ -164,31 +170,49 @@ fn judge_pool(allocation: Allocation, wanted: usize) -> Check {
     }
 }
 
+/// The language runtime that sources are loaded into.
+fn runtime_check(language: Language, directories: &[PathBuf], config: &Config) -> Check {
+    let name = format!("{} runtime", language.name());
+    match component::runtime::find_in(directories, language) {
+        Ok(file) => {
+            let digest = file.digest.get(..12).unwrap_or(&file.digest);
+            Check::ok(&name, format!("{}, digest {digest}", file.path.display()))
+        }
+        Err(reason) => {
+            let advice = "`make runtimes` builds it in a checkout of wisp; WISP_RUNTIMES names a directory that has it";
+            let is_needed = |build: &BuildConfig| source::runtime_of(build) == Some(language);
+            let needs = config.functions.iter().find(|function| function.build.as_ref().is_some_and(is_needed));
+            match needs {
+                Some(function) => Check::fail(&name, format!("{reason}; function {} needs it", function.name), advice),
+                None => Check::warn(&name, reason, format!("Needed to build {} sources. {advice}", language.name())),
+            }
+        }
+    }
+}
+
 fn toolchain_check(toolchain: &Toolchain, config: &Config) -> Check {
-    let name = language_name(toolchain.language);
+    let name = format!("{} tools", toolchain.language.name());
     match &toolchain.status {
-        ToolchainStatus::Ready(found) => Check::ok(name, found),
-        ToolchainStatus::Missing(reason) => match needs(config, toolchain.language) {
-            Some(function) => Check::fail(name, format!("{reason}; function {function} needs it"), &toolchain.advice),
-            None => Check::warn(name, reason, format!("Needed to build {name} functions only. {}", toolchain.advice)),
+        ToolchainStatus::Ready(found) => Check::ok(&name, found),
+        ToolchainStatus::Missing(reason) => match (needs(config, toolchain.language), toolchain.language) {
+            (Some(function), _) => {
+                Check::fail(&name, format!("{reason}; function {function} needs it"), &toolchain.advice)
+            }
+            (None, Language::Rust) => {
+                Check::warn(&name, reason, format!("Needed to build Rust functions only. {}", toolchain.advice))
+            }
+            // The language runtime does without them.
+            (None, _) => Check::ok(&name, format!("{reason}; needed for a `build.world` only")),
         },
     }
 }
 
-/// A function that wisp's own recipe for the language builds.
+/// A function that the language's own tools build.
 fn needs(config: &Config, language: Language) -> Option<&str> {
     let builds = config.functions.iter().filter_map(|function| Some((&*function.name, function.build.as_ref()?)));
-    let mut own = builds.filter(|(_, build)| build.command.is_none());
+    let mut own = builds.filter(|(_, build)| build.command.is_none() && source::runtime_of(build).is_none());
     own.find(|(_, build)| build.language.or_else(|| source::detect(&build.source)) == Some(language))
         .map(|(name, _)| name)
-}
-
-fn language_name(language: Language) -> &'static str {
-    match language {
-        Language::Rust => "Rust",
-        Language::JavaScript => "JavaScript",
-        Language::Python => "Python",
-    }
 }
 
 fn ports(server: &ServerConfig) -> Result<[Check; 2], Failure> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use wisp::{
     component::{
-        ArtifactCache, Loader,
+        ArtifactCache, Declaration, Loader,
         inspect::{self, Inspection, Kind},
     },
     engine::Engines,
@@ -91,6 +91,7 @@ impl InspectArgs {
             "size": inspection.map(|it| it.size),
             "exports": inspection.map(|it| &it.exports),
             "imports": inspection.map(|it| &it.imports),
+            "declaration": inspection.and_then(|it| it.declaration.as_ref()),
         })
     }
 
@@ -115,8 +116,9 @@ fn facts(inspection: &Inspection) -> Vec<String> {
     let mut lines = vec![
         format!("kind: {}", inspection.kind.map_or("none that wisp knows", Kind::describe)),
         format!("size: {size}{adapted}"),
-        heading("exports", inspection.exports.is_empty()),
     ];
+    lines.extend(inspection.declaration.as_ref().into_iter().flat_map(made_of_sources));
+    lines.push(heading("exports", inspection.exports.is_empty()));
     lines.extend(inspection.exports.iter().map(|name| format!("  {name}")));
     lines.push(heading("imports", inspection.imports.is_empty()));
     lines.extend(inspection.imports.iter().map(|import| match &import.refused {
@@ -124,6 +126,28 @@ fn facts(inspection: &Inspection) -> Vec<String> {
         Some(reason) => format!("  {}  {}: {reason}", import.name, paint(ERROR, "refused")),
     }));
     lines
+}
+
+/// What wisp wrote into the component when it made it: of the exports, only what stands here is called.
+fn made_of_sources(made: &Declaration) -> Vec<String> {
+    let named = |parts: &[(bool, &str)]| {
+        let parts: Vec<_> = parts.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+        if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    };
+    let hooks = named(&[
+        (made.initializer, "initializer"),
+        (made.pre_freeze, "pre-freeze"),
+        (made.pre_stop, "pre-stop"),
+        (made.after_restore, "after-restore"),
+    ]);
+    let top_level = if made.evaluated { "when it was built" } else { "in each instance" };
+    vec![
+        format!("language: {}, style {}", made.language.name(), made.style),
+        format!("takes: {}", named(&[(made.event, "events"), (made.http, "HTTP requests")])),
+        format!("hooks: {hooks}"),
+        format!("top level of the sources runs: {top_level}"),
+        format!("made by: wisp {}, runtime {}", made.wisp, made.runtime.get(..12).unwrap_or(&made.runtime)),
+    ]
 }
 
 fn heading(what: &str, is_empty: bool) -> String {

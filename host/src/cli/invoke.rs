@@ -25,9 +25,11 @@ use wisp::{
 use super::{
     Failure,
     activity::{Show, deploy_progress},
-    builds,
+    builds::Builder,
     client::{self, ApiClient, ServerArgs, encoded},
-    project, runtime, serving,
+    project, runtime,
+    runtimes::RuntimesArgs,
+    serving,
     terminal::{ERROR, FAINT, paint, stdout_is_terminal, warn},
 };
 
@@ -70,6 +72,8 @@ pub(crate) struct InvokeArgs {
     json: bool,
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
 }
 
 /// How a call ended.
@@ -187,7 +191,9 @@ impl InvokeArgs {
         config.functions.iter_mut().for_each(|function| function.min_instances = 0);
         config.domains.clear();
         config.server.max_instances = SLOTS;
-        for function in config.functions.iter().filter(|function| builds::is_stale(&config, function)) {
+        let runtimes = self.runtimes.open_alone(&config)?;
+        let builder = Builder::new(&config, runtimes.as_ref(), Show::fitting());
+        for function in config.functions.iter().filter(|function| builder.is_stale(function)) {
             warn(&format!("the sources of {} are newer than its component; `wisp build` builds it", function.name));
         }
         Ok(config)

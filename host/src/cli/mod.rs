@@ -1,9 +1,9 @@
 //! The command line. One file a subcommand: its clap struct says what was typed, its `execute` does it.
 //!
-//! What commands share: `project` (finding and reading its file), `builds`, `serving` (deploy ▸ bind ▸ serve until a
-//! signal), `watch`, `client` (asking a running wisp), `control` (its control plane), `activity` and `terminal` (what people see), `failure` (exit
-//! codes). The environment is read here and nowhere else: by clap, and by
-//! `project` for variables that a configuration names.
+//! What commands share: `project` (finding and reading its file), `runtimes` (finding language runtimes), `builds`,
+//! `serving` (deploy ▸ bind ▸ serve until a signal), `watch`, `client` (asking a running wisp), `control` (its control
+//! plane), `activity` and `terminal` (what people see), `failure` (exit codes). The environment is read here and nowhere
+//! else: by clap, by `project` for variables that a configuration names, and by `runtimes` for the user's cache.
 
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ mod control;
 mod deploy;
 mod doctor;
 mod domain;
+mod events;
 mod failure;
 mod get;
 mod inspect;
@@ -31,6 +32,7 @@ mod project;
 mod publish;
 mod remove;
 mod runtime;
+mod runtimes;
 mod serve;
 mod serving;
 mod template;
@@ -68,6 +70,7 @@ enum Command {
     Trigger(trigger::TriggerArgs),
     Domain(domain::DomainArgs),
     Logs(logs::LogsArgs),
+    Events(events::EventsArgs),
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -93,6 +96,7 @@ impl Cli {
             Command::Trigger(args) => args.execute(),
             Command::Domain(args) => args.execute(),
             Command::Logs(args) => args.execute(),
+            Command::Events(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
             Command::Doctor(args) => args.execute(),
             Command::Completions(args) => args.execute(),

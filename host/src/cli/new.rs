@@ -24,7 +24,7 @@ pub(crate) struct NewArgs {
     #[arg(value_name = "NAME", required_unless_present = "list")]
     path: Option<PathBuf>,
     /// What to start from
-    #[arg(long, short, value_enum, default_value = "rust-http", hide_possible_values = true)]
+    #[arg(long, short, value_enum, default_value = "js-http", hide_possible_values = true)]
     template: Template,
     /// List the templates
     #[arg(long)]

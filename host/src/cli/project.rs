@@ -1,13 +1,19 @@
-//! Finding and reading a project's file: `wisp.toml`, or the deployment file of another tool.
+//! Finding and reading a project's file: `wisp.toml`, or the deployment file of another tool; or doing without one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+};
 
 use anyhow::anyhow;
 use clap::Args;
-use wisp::config::{self, Config, ConfigError, Environment, FunctionConfig, Problem};
+use wisp::{
+    component::source,
+    config::{self, Config, ConfigError, Environment, FunctionConfig, Language, Problem},
+};
 
 use super::{
-    Failure,
+    Failure, runtimes,
     terminal::{counted, warn},
 };
 
@@ -48,6 +54,17 @@ impl ConfigArgs {
         load(&self.path())
     }
 
+    /// The configuration; without a file, what the sources here stand for.
+    pub(super) fn load_or_infer(&self) -> Result<Config, Failure> {
+        if self.config.is_none()
+            && !self.path().exists()
+            && let Some(config) = infer(Path::new("."))?
+        {
+            return Ok(config);
+        }
+        self.load()
+    }
+
     /// The configuration, if a file was named or is here.
     pub(super) fn load_if_any(&self) -> Result<Option<Config>, Failure> {
         if self.config.is_none() && !self.path().exists() {
@@ -75,6 +92,17 @@ pub(super) fn read(path: &Path) -> Result<Config, ConfigError> {
     config::load_with(path, Environment::new(&variable))
 }
 
+/// What the file says, or what the sources beside it stand for without it.
+pub(super) fn read_or_infer(file: &Path) -> anyhow::Result<Config> {
+    if !file.exists() {
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if let Some(config) = infer(directory).map_err(Failure::into_error)? {
+            return Ok(config);
+        }
+    }
+    read(file).map_err(|error| problems(&error))
+}
+
 /// A variable that a configuration names.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -84,6 +112,42 @@ pub(super) fn variable(name: &str) -> Option<String> {
 pub(super) fn show_warnings(warnings: &[Problem]) {
     for warning in warnings {
         warn(&warning.to_string());
+    }
+}
+
+/// What sources without a `wisp.toml` stand for: one function, called like their directory, with an HTTP trigger. `None`
+/// if there are none that a language runtime takes.
+pub(super) fn infer(directory: &Path) -> Result<Option<Config>, Failure> {
+    if !matches!(source::detect(directory), Some(Language::JavaScript | Language::Python)) {
+        return Ok(None);
+    }
+    let full = directory.canonicalize()?;
+    let name = name_of(&full);
+    let text = format!("[functions.{name}.build]\n[functions.{name}.http]\n");
+    let file = if directory == Path::new(".") { FILE.into() } else { directory.join(FILE) };
+    let mut config = config::parse(&text, &file).map_err(|error| Failure::usage(problems(&error)))?;
+    // Whoever has no configuration wants no other files either.
+    if let Some(cache) = runtimes::user_cache() {
+        config.server.data_dir = cache.join("projects");
+        let mut hasher = DefaultHasher::new();
+        full.hash(&mut hasher);
+        for function in &mut config.functions {
+            function.component = cache.join(format!("projects/components/{name}-{:016x}.wasm", hasher.finish()));
+        }
+    }
+    Ok(Some(config))
+}
+
+/// The name of a directory, as near to it as a function's may be.
+fn name_of(directory: &Path) -> String {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
+    let name: String = name.chars().map(fits).take(60).collect();
+    let name = name.trim_matches('-');
+    match name.chars().next() {
+        Some(first) if first.is_ascii_alphabetic() || first == '_' => name.to_owned(),
+        Some(_) => format!("f-{name}"),
+        None => "function".to_owned(),
     }
 }
 
@@ -126,4 +190,36 @@ pub(super) fn unknown<'a>(known: impl IntoIterator<Item = &'a str>, name: &str) 
 /// The names of all functions.
 pub(super) fn names(config: &Config) -> impl Iterator<Item = &str> {
     config.functions.iter().map(|function| &*function.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_alone_are_a_function_called_like_their_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        for (directory, file, name) in [
+            ("orders", "index.js", "orders"),
+            ("my orders.v2", "index.ts", "my-orders-v2"),
+            ("2024", "main.py", "f-2024"),
+            ("\u{4f60}", "app.py", "function"),
+        ] {
+            let directory = parent.path().join(directory);
+            std::fs::create_dir(&directory).unwrap();
+            assert!(infer(&directory).unwrap().is_none());
+            std::fs::write(directory.join(file), "").unwrap();
+            let config = infer(&directory).unwrap().unwrap();
+            assert_eq!(&*config.functions[0].name, name);
+            assert!(config.functions[0].http.is_some());
+            assert_eq!(config.functions[0].code_dir.as_deref(), Some(&*directory));
+        }
+    }
+
+    #[test]
+    fn a_rust_package_stands_for_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("Cargo.toml"), "").unwrap();
+        assert!(infer(directory.path()).unwrap().is_none());
+    }
 }

@@ -9,6 +9,7 @@ use super::{
     Failure,
     project::ConfigArgs,
     runtime,
+    runtimes::RuntimesArgs,
     serving::{self, ListenArgs},
 };
 
@@ -19,6 +20,8 @@ pub(crate) struct ServeArgs {
     config: ConfigArgs,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
     /// Once it serves, print the addresses on stdout as one line of JSON
     #[arg(long)]
     json: bool,
@@ -26,15 +29,15 @@ pub(crate) struct ServeArgs {
 
 impl ServeArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let mut config = self.config.load()?;
+        let mut config = self.config.load_or_infer()?;
         self.listen.apply(&mut config)?;
-        runtime::with_workers(serve(config, self.json))?
+        runtime::with_workers(serve(config, self.runtimes, self.json))?
     }
 }
 
 /// Whatever can be wrong is found before a port is bound.
-async fn serve(config: Config, json: bool) -> Result<ExitCode, Failure> {
-    let host = serving::deployed(&config).await?;
+async fn serve(config: Config, runtimes: RuntimesArgs, json: bool) -> Result<ExitCode, Failure> {
+    let host = serving::deployed(&config, &runtimes).await?;
     let listeners = Listeners::bind(host.server()).await?;
     serving::announce(&config, &listeners);
     if json {

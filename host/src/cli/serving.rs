@@ -16,6 +16,7 @@ use tokio::{
 };
 use wisp::{
     config::{Config, FunctionConfig},
+    delivery,
     engine::Allocation,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
@@ -24,6 +25,7 @@ use wisp::{
 use super::{
     Failure,
     activity::{Show, deploy_progress},
+    runtimes::RuntimesArgs,
     terminal::{FAINT, STRONG, counted, full_name, paint, warn},
 };
 
@@ -66,14 +68,27 @@ impl ListenArgs {
 }
 
 /// A host with all functions of the configuration.
-pub(super) async fn deployed(config: &Config) -> Result<FunctionHost, Failure> {
+pub(super) async fn deployed(config: &Config, runtimes: &RuntimesArgs) -> Result<FunctionHost, Failure> {
+    let host = empty(config)?;
+    host.build_packages_with(runtimes.open(host.loader().clone(), config)?);
+    host.open_catalog().await?;
+    deploy(&host, config).await?;
+    delivery::start(&host, &config.events, &config.server.data_dir)?;
+    Ok(host)
+}
+
+/// A host without functions.
+pub(super) fn empty(config: &Config) -> Result<FunctionHost, Failure> {
     raise_open_files();
     let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
-    warn_of_allocation(&host);
     host.set_access_keys(&config.access_keys);
-    host.open_catalog().await?;
-    host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?;
+    warn_of_allocation(&host);
     Ok(host)
+}
+
+/// Puts all functions of the configuration in force.
+pub(super) async fn deploy(host: &FunctionHost, config: &Config) -> Result<(), Failure> {
+    Ok(host.deploy(config, deploy_progress(Show::fitting())).await.map_err(|errors| undeployed(&errors))?)
 }
 
 /// All functions that cannot be served, one a line.

@@ -1,4 +1,5 @@
-//! The projects that `wisp new` starts: the examples, renamed and made to stand alone.
+//! The projects that `wisp new` starts: plain sources (`host/templates`), and those examples that take a toolchain, renamed
+//! and made to stand alone.
 
 use clap::ValueEnum;
 use wisp::component::source::WIT_FILES;
@@ -23,21 +24,42 @@ macro_rules! example {
     };
 }
 
+/// Files of a template.
+macro_rules! template {
+    ($name:literal, $($file:literal),+) => {
+        &[$(($file, include_str!(concat!("../../templates/", $name, "/", $file)))),+]
+    };
+}
+
 /// A project to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Template {
+    /// An event function in JavaScript that prices an order
+    JsEvent,
+    /// A page in JavaScript that says what it was asked
+    JsHttp,
+    /// An event function in TypeScript that sums up readings
+    TsEvent,
+    /// An Express application
+    Express,
+    /// An event function in Python that sums up a table
+    PythonEvent,
+    /// A WSGI function in Python that says what it was asked
+    PythonHttp,
+    /// A Flask application
+    Flask,
     /// Short links over HTTP, in Rust
     RustHttp,
     /// An event function in Rust that counts words
     RustEvent,
-    /// A list of things to do over HTTP, in JavaScript
-    JsHttp,
-    /// An event function in JavaScript that prices an order
-    JsEvent,
-    /// A report of temperatures over HTTP, in Python
-    PythonHttp,
-    /// An event function in Python that sums up a table
-    PythonEvent,
+    /// A list of things to do over HTTP, in JavaScript built by componentize-js
+    JsHttpComponentize,
+    /// An event function in JavaScript built by componentize-js
+    JsEventComponentize,
+    /// A report of temperatures over HTTP, in Python built by componentize-py
+    PythonHttpComponentize,
+    /// An event function in Python built by componentize-py
+    PythonEventComponentize,
 }
 
 /// How to try a new function.
@@ -49,25 +71,42 @@ pub(super) enum Trial {
 }
 
 impl Template {
-    /// As it is typed, and as the example is called.
+    /// As it is typed.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::JsEvent => "js-event",
+            Self::JsHttp => "js-http",
+            Self::TsEvent => "ts-event",
+            Self::Express => "express",
+            Self::PythonEvent => "python-event",
+            Self::PythonHttp => "python-http",
+            Self::Flask => "flask",
             Self::RustHttp => "rust-http",
             Self::RustEvent => "rust-event",
-            Self::JsHttp => "js-http",
-            Self::JsEvent => "js-event",
-            Self::PythonHttp => "python-http",
-            Self::PythonEvent => "python-event",
+            Self::JsHttpComponentize => "js-http-componentize",
+            Self::JsEventComponentize => "js-event-componentize",
+            Self::PythonHttpComponentize => "python-http-componentize",
+            Self::PythonEventComponentize => "python-event-componentize",
         }
+    }
+
+    /// What the function is called in the template's files.
+    fn function(self) -> &'static str {
+        self.name().trim_end_matches("-componentize")
     }
 
     /// The files of a project called `name`: path within it, text.
     pub(super) fn render(self, name: &str) -> Vec<(String, String)> {
-        let own = |text: &str| text.replace(self.name(), name).replace(EXAMPLES_WIT, OWN_WIT);
+        let own = |path: &str, text: &str| match path {
+            // Sources may well speak of Express or Flask, and mean them.
+            "wisp.toml" => text.replace(self.function(), name),
+            _ if self.is_example() => text.replace(self.function(), name).replace(EXAMPLES_WIT, OWN_WIT),
+            _ => text.to_owned(),
+        };
         let mut files: Vec<_> = self
             .files()
             .iter()
-            .map(|(path, text)| ((*path).to_owned(), self.standing_alone(path, own(text))))
+            .map(|(path, text)| ((*path).to_owned(), self.standing_alone(path, own(path, text))))
             .collect();
         files.push((".gitignore".to_owned(), GITIGNORE.to_owned()));
         // The tools of the other languages take the package that wisp carries.
@@ -80,35 +119,55 @@ impl Template {
     /// What has to be installed in a new project before it can be built.
     pub(super) fn set_up(self) -> Option<&'static str> {
         match self {
-            Self::RustHttp | Self::RustEvent => None,
-            Self::JsHttp | Self::JsEvent => Some("npm install"),
-            Self::PythonHttp | Self::PythonEvent => {
+            Self::Express | Self::JsHttpComponentize | Self::JsEventComponentize => Some("npm install"),
+            Self::PythonHttpComponentize | Self::PythonEventComponentize => {
                 Some("python3 -m venv .venv && .venv/bin/pip install -r requirements-build.txt")
             }
+            _ => None,
         }
     }
 
     /// How to see it work.
     pub(super) fn trial(self) -> Trial {
         match self {
-            Self::RustHttp | Self::PythonHttp => Trial::Get(""),
-            Self::JsHttp => Trial::Get("todos"),
+            Self::RustHttp
+            | Self::PythonHttpComponentize
+            | Self::JsHttp
+            | Self::Express
+            | Self::PythonHttp
+            | Self::Flask => Trial::Get(""),
+            Self::JsHttpComponentize => Trial::Get("todos"),
             Self::RustEvent => Trial::Event("the more we learn the more we see"),
-            Self::JsEvent => {
+            Self::JsEvent | Self::JsEventComponentize => {
                 Trial::Event(r#"{"currency": "USD", "items": [{"sku": "pen", "price": 1.5, "quantity": 4}]}"#)
             }
-            Self::PythonEvent => Trial::Event("\"$(printf 'city,celsius\\nRome,21.5\\nOslo,9')\""),
+            Self::TsEvent => Trial::Event(r#"[{"sensor": "a", "celsius": 21.5}, {"sensor": "b", "celsius": 9}]"#),
+            Self::PythonEvent | Self::PythonEventComponentize => {
+                Trial::Event("\"$(printf 'city,celsius\\nRome,21.5\\nOslo,9')\"")
+            }
         }
+    }
+
+    /// Whether it is an example of the repository.
+    fn is_example(self) -> bool {
+        matches!(self, Self::RustHttp | Self::RustEvent) || self.name().ends_with("-componentize")
     }
 
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
+            Self::JsEvent => template!("js-event", "index.js", "wisp.toml"),
+            Self::JsHttp => template!("js-http", "index.js", "wisp.toml"),
+            Self::TsEvent => template!("ts-event", "index.ts", "wisp.toml"),
+            Self::Express => template!("express", "index.js", "package.json", "wisp.toml"),
+            Self::PythonEvent => template!("python-event", "main.py", "wisp.toml"),
+            Self::PythonHttp => template!("python-http", "main.py", "wisp.toml"),
+            Self::Flask => template!("flask", "app.py", "requirements.txt", "wisp.toml"),
             Self::RustHttp => example!("rust-http", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::RustEvent => example!("rust-event", "Cargo.toml", "src/lib.rs", "wisp.toml"),
-            Self::JsHttp => example!("js-http", "package.json", "index.js", "wisp.toml"),
-            Self::JsEvent => example!("js-event", "package.json", "index.js", "wisp.toml"),
-            Self::PythonHttp => example!("python-http", "app.py", "wisp.toml"; REQUIREMENTS),
-            Self::PythonEvent => example!("python-event", "app.py", "wisp.toml"; REQUIREMENTS),
+            Self::JsHttpComponentize => example!("js-http", "package.json", "index.js", "wisp.toml"),
+            Self::JsEventComponentize => example!("js-event", "package.json", "index.js", "wisp.toml"),
+            Self::PythonHttpComponentize => example!("python-http", "app.py", "wisp.toml"; REQUIREMENTS),
+            Self::PythonEventComponentize => example!("python-event", "app.py", "wisp.toml"; REQUIREMENTS),
         }
     }
 
@@ -140,7 +199,8 @@ mod tests {
         for template in Template::value_variants() {
             let files = template.render("orders");
             for (path, text) in &files {
-                assert!(!text.contains(template.name()) && !text.contains("../"), "{path} of {}", template.name());
+                let is_named = path == "wisp.toml" && text.contains(template.function());
+                assert!(!is_named && !text.contains("../"), "{path} of {}", template.name());
             }
             let config = config::parse(&file(&files, "wisp.toml"), Path::new("wisp.toml")).unwrap();
             assert_eq!(config.functions.len(), 1);

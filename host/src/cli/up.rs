@@ -9,14 +9,21 @@ use std::{
 
 use anyhow::anyhow;
 use clap::Args;
-use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
-use wisp::{catalog::Revision, config::Config, host::FunctionHost, server::Listeners, telemetry::LogFollower};
+use tokio::{
+    sync::{Mutex, broadcast::error::RecvError},
+    task::spawn_blocking,
+};
+use wisp::{
+    catalog::Revision, component::runtime::Runtimes, config::Config, delivery, host::FunctionHost, server::Listeners,
+    telemetry::LogFollower,
+};
 
 use super::{
     Failure,
     activity::{Show, deploy_progress},
-    builds::{self, Outcome, Which},
+    builds::{self, Builder, Outcome, Which},
     project, runtime,
+    runtimes::{self, RuntimesArgs},
     serving::{self, ListenArgs},
     terminal::{ERROR, FAINT, GOOD, counted, full_name, log_line, paint, warn},
     watch::Watch,
@@ -28,32 +35,37 @@ const STILL_SERVED: &str = "what was served before is served on";
 /// Build what is stale, serve it, and reload it whenever its sources change
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// The project: a directory with a wisp.toml, or the file itself
+    /// The project: a directory with a wisp.toml or with just an index.js, main.py, …, or a wisp.toml itself
     #[arg(value_name = "PATH", default_value = ".")]
     path: PathBuf,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
 }
 
 impl UpArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let file = configuration_file(&self.path)?;
-        let mut config = project::load(&file)?;
+        let mut config = project::read_or_infer(&file).map_err(Failure::usage)?;
+        project::show_warnings(&config.warnings);
         self.listen.apply(&mut config)?;
         // Before the build, so that no edit meanwhile is missed.
         let mut watch = Watch::new()?;
         watch.follow(&config);
-        build_all(&config)?;
-        runtime::with_workers(up(Project { file, listen: self.listen }, config, watch))?
+        let project = Project { file, listen: self.listen, current: Mutex::new(config) };
+        runtime::with_workers(up(project, self.runtimes, watch))?
     }
 }
 
+/// The file of a project; it need not be there if the sources beside it speak for themselves.
 fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
     let file = if path.is_dir() { project::file_in(path) } else { path.to_owned() };
-    if file.is_file() {
+    if file.is_file() || (path.is_dir() && project::infer(path)?.is_some()) {
         return Ok(file);
     }
-    let advice = "`wisp new NAME` starts a project that has one";
+    let advice =
+        "`wisp new NAME` starts a project; a directory with an index.js, index.ts, main.py or app.py is one too";
     Err(Failure::usage(if path == Path::new(".") {
         anyhow!("there is no {} here. Go to a project, or name one: `wisp up PATH`; {advice}", project::FILE)
     } else if path.is_dir() {
@@ -63,14 +75,15 @@ fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// At the start there is nothing older to fall back on, so every build must succeed.
-fn build_all(config: &Config) -> Result<(), Failure> {
-    let outcomes = builds::run(config, &config.functions, Which::Stale, Show::fitting());
-    let failed = report_failed(outcomes.iter().map(|(_, outcome)| outcome));
-    if failed > 0 {
-        return Err(anyhow!("{} could not be built, so nothing is served", counted(failed, "component")).into());
-    }
-    Ok(())
+/// What of the sources has changed is built, on a thread that may wait; gives how many could not be.
+async fn build(config: &Config, runtimes: &Runtimes, show: Show) -> usize {
+    let (config, runtimes) = (config.clone(), runtimes.clone());
+    let build = spawn_blocking(move || {
+        let outcomes = Builder::new(&config, Some(&runtimes), show).run(&config.functions, Which::Stale);
+        report_failed(outcomes.iter().map(|(_, outcome)| outcome))
+    });
+    // A task that is lost built nothing; the deploy finds the components as they are.
+    build.await.unwrap_or_default()
 }
 
 fn report_failed<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> usize {
@@ -81,14 +94,53 @@ fn report_failed<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> usize {
     errors.inspect(|error| builds::report(error)).count()
 }
 
-async fn up(project: Project, config: Config, watch: Watch) -> Result<ExitCode, Failure> {
-    let host = serving::deployed(&config).await?;
+async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<ExitCode, Failure> {
+    let config = project.current.lock().await.clone();
+    let host = serving::empty(&config)?;
+    let runtimes = runtimes.open(host.loader().clone(), &config)?;
+    host.serve_before_compiled(runtimes.clone());
+    // At the start there is nothing older to fall back on, so every build must succeed.
+    let failed = build(&config, &runtimes, Show::fitting()).await;
+    if failed > 0 {
+        return Err(anyhow!("{} could not be built, so nothing is served", counted(failed, "component")).into());
+    }
+    host.build_packages_with(runtimes.clone());
+    host.open_catalog().await?;
+    serving::deploy(&host, &config).await?;
+    delivery::start(&host, &config.events, &config.server.data_dir)?;
     let listeners = Listeners::bind(host.server()).await?;
     serving::announce(&config, &listeners);
     anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));
     tokio::spawn(print_logs(host.follow_logs(), name_width(&config)));
-    tokio::spawn(reload_on_change(project, config, host.clone(), watch));
+    warm_up(&config, &runtimes);
+    let project = Arc::new(project);
+    tokio::spawn(settle(project.clone(), host.clone()));
+    tokio::spawn(reload_on_change(project, runtimes, host.clone(), watch));
     serving::until_stopped(host, listeners).await
+}
+
+/// So that the first edit need not wait for the runtimes.
+fn warm_up(config: &Config, runtimes: &Runtimes) {
+    for language in runtimes::languages(config) {
+        let runtimes = runtimes.clone();
+        // A build that needs the runtime tells what is wrong with it.
+        spawn_blocking(move || runtimes.warm_up(language).ok());
+    }
+}
+
+/// Compiles what is served by its language runtime for the time being, and puts it in force. The rounds go on until
+/// nothing is left: sources may change while code is compiled.
+async fn settle(project: Arc<Project>, host: FunctionHost) {
+    loop {
+        let compiling = host.clone();
+        if !spawn_blocking(move || compiling.compile_interim()).await.unwrap_or_default() {
+            return;
+        }
+        let config = project.current.lock().await;
+        if let Err(errors) = host.deploy(&config, |_| {}).await {
+            return complain(&serving::undeployed(&errors));
+        }
+    }
 }
 
 fn name_width(config: &Config) -> usize {
@@ -110,21 +162,26 @@ async fn print_logs(mut lines: LogFollower, name_width: usize) {
 struct Project {
     file: PathBuf,
     listen: ListenArgs,
+    /// The configuration in force; held while it is put in force.
+    current: Mutex<Config>,
 }
 
-async fn reload_on_change(project: Project, mut config: Config, host: FunctionHost, mut watch: Watch) {
+async fn reload_on_change(project: Arc<Project>, runtimes: Runtimes, host: FunctionHost, mut watch: Watch) {
     while watch.changed().await {
-        let Some(next) = project.read_again(&config) else { continue };
+        let mut current = project.current.lock().await;
+        let Some(next) = project.read_again(&current) else { continue };
         watch.follow(&next);
-        reload(&next, &host).await;
-        config = next;
+        reload(&next, &runtimes, &host).await;
+        *current = next;
+        drop(current);
+        tokio::spawn(settle(project.clone(), host.clone()));
     }
 }
 
 impl Project {
     /// `None`, and a message, if the configuration is wrong now.
     fn read_again(&self, current: &Config) -> Option<Config> {
-        let checked = project::read(&self.file).map_err(|error| project::problems(&error)).and_then(|mut next| {
+        let checked = project::read_or_infer(&self.file).and_then(|mut next| {
             self.listen.apply(&mut next).map_err(Failure::into_error)?;
             Ok(next)
         });
@@ -146,21 +203,16 @@ impl Project {
 
 /// Listeners, limits and access keys belong to the process. Said once: the next change is compared with this one.
 fn warn_of_restart(current: &Config, next: &Config) {
-    if current.server != next.server || current.limits != next.limits || current.access_keys != next.access_keys {
-        warn("[server], [limits] and [[access_keys]] take effect when wisp is started again");
+    let same = current.server == next.server && current.limits == next.limits && current.events == next.events;
+    if !same || current.access_keys != next.access_keys {
+        warn("[server], [limits], [events] and [[access_keys]] take effect when wisp is started again");
     }
 }
 
 /// Builds what is stale and puts it in force. What fails leaves the functions that are there.
-async fn reload(config: &Config, host: &FunctionHost) {
+async fn reload(config: &Config, runtimes: &Runtimes, host: &FunctionHost) {
     let began = Instant::now();
-    let to_build = config.clone();
-    let build = spawn_blocking(move || {
-        let outcomes = builds::run(&to_build, &to_build.functions, Which::Stale, Show::Lines);
-        report_failed(outcomes.iter().map(|(_, outcome)| outcome))
-    });
-    // A task that is lost built nothing; the deploy finds the components as they are.
-    let failed = build.await.unwrap_or_default();
+    let failed = build(config, runtimes, Show::Lines).await;
     let before = revisions(host);
     match host.deploy(config, deploy_progress(Show::Lines)).await {
         Ok(()) => announce_changes(config, host, &before, began),

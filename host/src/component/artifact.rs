@@ -58,10 +58,17 @@ impl ArtifactCache {
         &self.0.directory
     }
 
-    /// The compiled component: mapped from its file, or compiled from `bytes` and kept, once `compiling` was told.
+    /// Whether there is compiled code of this component.
+    pub(super) fn has(&self, engine: &Engine, digest: &str) -> bool {
+        self.path(engine, digest).is_ok_and(|path| path.with_extension("mac").is_file())
+    }
+
+    /// The compiled component for `engine`: mapped from its file, or compiled from `bytes` by `compiler`, which may be
+    /// another engine with the same settings of code, and kept, once `compiling` was told.
     pub(super) fn component(
         &self,
         engine: &Engine,
+        compiler: &Engine,
         digest: &str,
         bytes: &[u8],
         compiling: impl FnOnce(),
@@ -77,7 +84,8 @@ impl ArtifactCache {
             return Ok(component);
         }
         compiling();
-        let code = engine.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let code =
+            compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         self.write(&path, &code)?;
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
@@ -223,10 +231,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let cache = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
         assert_eq!(cache.size(), 0);
-        cache.component(&engine(), "d", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
         let reopened = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
         // No bytes to compile from: it must come from the file.
-        reopened.component(&engine(), "d", b"", || {}).unwrap();
+        reopened.component(&engine(), &engine(), "d", b"", || {}).unwrap();
         assert!(reopened.size() > 0);
     }
 
@@ -234,13 +242,13 @@ mod tests {
     fn a_damaged_file_is_compiled_anew() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
-        cache.component(&engine(), "d", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
         let path = only_file(&cache);
         let mut damaged = fs::read(&path).unwrap();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         fs::write(&path, &damaged).unwrap();
-        cache.component(&engine(), "d", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
         assert_ne!(fs::read(&path).unwrap(), damaged);
     }
 
@@ -249,8 +257,8 @@ mod tests {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let ours = ArtifactCache::open(ours.path(), 1 << 30).unwrap();
         let theirs = ArtifactCache::open(theirs.path(), 1 << 30).unwrap();
-        ours.component(&engine(), "d", &component(), || {}).unwrap();
-        theirs.component(&engine(), "d", &component(), || {}).unwrap();
+        ours.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
+        theirs.component(&engine(), &engine(), "d", &component(), || {}).unwrap();
         for extension in ["cwasm", "mac"] {
             fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
         }
@@ -261,8 +269,8 @@ mod tests {
     fn the_least_recently_used_goes_when_the_cache_is_full() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ArtifactCache::open(directory.path(), 0).unwrap();
-        cache.component(&engine(), "first", &component(), || {}).unwrap();
-        cache.component(&engine(), "second", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "first", &component(), || {}).unwrap();
+        cache.component(&engine(), &engine(), "second", &component(), || {}).unwrap();
         assert!(only_file(&cache).to_string_lossy().contains("second"));
     }
 }

@@ -1,10 +1,12 @@
 //! Where to enter a component: its exports, found once when it is deployed.
 
+use std::sync::Arc;
+
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::{p2, p3};
 
-use super::Kind;
+use super::{Declaration, Kind, runtime::Preload};
 use crate::instance::Guest;
 
 /// A component of each kind with its imports resolved and its exports found.
@@ -34,6 +36,10 @@ pub(crate) struct FunctionPre {
     pub(crate) initializer: Option<ComponentExportIndex>,
     pub(crate) pre_freeze: Option<ComponentExportIndex>,
     pub(crate) pre_stop: Option<ComponentExportIndex>,
+    /// Called once in each new instance, before everything else.
+    pub(crate) after_restore: Option<ComponentExportIndex>,
+    /// For a language runtime that loads the sources in each instance.
+    pub(crate) preload: Option<Arc<Preload>>,
 }
 
 impl Entry {
@@ -51,9 +57,9 @@ impl Entry {
         }
     }
 
-    pub(super) fn new(kind: Kind, pre: InstancePre<Guest>) -> wasmtime::Result<Self> {
+    pub(super) fn new(kind: Kind, pre: InstancePre<Guest>, declared: Option<&Declaration>) -> wasmtime::Result<Self> {
         Ok(match kind {
-            Kind::Function => Self::Function(FunctionPre::new(pre)),
+            Kind::Function => Self::Function(FunctionPre::new(pre, declared)),
             Kind::WasiHttp02 => Self::WasiHttp02(p2::bindings::ProxyPre::new(pre)?),
             Kind::WasiHttp03 => Self::WasiHttp03(p3::bindings::ServicePre::new(pre)?),
             Kind::Command => Self::Command(CommandPre::new(pre)?),
@@ -62,16 +68,27 @@ impl Entry {
 }
 
 impl FunctionPre {
-    fn new(pre: InstancePre<Guest>) -> Self {
-        let find = |interface: &str, function: &str| export(pre.component(), interface, function);
+    /// Of a component with a declaration only what it declares is called; of any other all that it exports.
+    fn new(pre: InstancePre<Guest>, declared: Option<&Declaration>) -> Self {
+        let find = |interface: &str, function: &str, is_declared: fn(&Declaration) -> bool| {
+            declared.is_none_or(is_declared).then(|| export(pre.component(), interface, function)).flatten()
+        };
+        let restored = declared.is_some_and(|declared| declared.snapshot && declared.after_restore);
         Self {
-            event: find("event-handler", "handle"),
-            http: find("http-handler", "handle"),
-            initializer: find("initializer", "initialize"),
-            pre_freeze: find("pre-freeze", "pre-freeze"),
-            pre_stop: find("pre-stop", "pre-stop"),
+            event: find("event-handler", "handle", |it| it.event),
+            http: find("http-handler", "handle", |it| it.http),
+            initializer: find("initializer", "initialize", |it| it.initializer),
+            pre_freeze: find("pre-freeze", "pre-freeze", |it| it.pre_freeze),
+            pre_stop: find("pre-stop", "pre-stop", |it| it.pre_stop),
+            after_restore: find("after-restore", "after-restore", |_| true).filter(|_| restored),
+            preload: None,
             pre,
         }
+    }
+
+    /// A language runtime that loads `preload` in each instance, which then is what `declared` says.
+    pub(super) fn preloading(pre: InstancePre<Guest>, declared: &Declaration, preload: Arc<Preload>) -> Self {
+        Self { preload: Some(preload), after_restore: None, ..Self::new(pre, Some(declared)) }
     }
 }
 

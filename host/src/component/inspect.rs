@@ -4,7 +4,10 @@
 use serde::Serialize;
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 
-use super::{ComponentError, adapt};
+use super::{
+    ComponentError, adapt,
+    declaration::{self, Declaration},
+};
 use crate::engine::EngineKind;
 
 /// What wisp calls in a component: DESIGN §2.
@@ -63,6 +66,8 @@ pub struct Inspection {
     pub imports: Vec<Import>,
     /// What it is by its exports; `None` if wisp calls none of them.
     pub kind: Option<Kind>,
+    /// What wisp wrote into it when it made it of sources; `None` if others made it.
+    pub declaration: Option<Declaration>,
 }
 
 /// Reads a component, or a core module as the component that it becomes.
@@ -78,6 +83,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
 pub(super) fn inspect_component(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     let mut exports = Vec::new();
     let mut imports = Vec::new();
+    let mut declaration = None;
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(adapt::damaged)? {
@@ -101,11 +107,14 @@ pub(super) fn inspect_component(bytes: &[u8]) -> Result<Inspection, ComponentErr
                     }
                 }
             }
+            Payload::CustomSection(section) if depth == 0 && section.name() == declaration::SECTION => {
+                declaration = Some(Declaration::read(section.data())?);
+            }
             _ => {}
         }
     }
     let kind = kind_of(&exports);
-    Ok(Inspection { adapted: false, size: bytes.len(), exports, imports, kind })
+    Ok(Inspection { adapted: false, size: bytes.len(), exports, imports, kind, declaration })
 }
 
 impl Inspection {
@@ -117,6 +126,9 @@ impl Inspection {
         let refused: Vec<_> = self.imports.iter().filter_map(Import::refusal).collect();
         if !refused.is_empty() {
             return Err(ComponentError::RefusedImports(refused.join("; ")));
+        }
+        if self.declaration.is_none() && self.exports_interface("loader") {
+            return Err(ComponentError::LanguageRuntime);
         }
         self.kind.ok_or_else(|| ComponentError::NoHandler(listed(&self.exports)))
     }

@@ -17,12 +17,15 @@ use crate::{
 
 pub(crate) mod adapt;
 pub mod artifact;
+pub mod declaration;
 pub(crate) mod entry;
 pub mod inspect;
 pub mod package;
+pub mod runtime;
 pub mod source;
 
 pub use artifact::ArtifactCache;
+pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use inspect::{Inspection, Kind};
 
@@ -47,6 +50,11 @@ pub enum ComponentError {
          wasi:http/incoming-handler@0.2.x, wasi:http/handler@0.3.x or wasi:cli/run@0.2.x, this component exports {0}"
     )]
     NoHandler(String),
+    /// A language runtime itself.
+    #[error(
+        "this is a language runtime without a function in it: `wisp build` makes a component of it and your sources"
+    )]
+    LanguageRuntime,
     /// It imports what no function is given.
     #[error("wants imports that no function is given: {0}")]
     RefusedImports(String),
@@ -81,6 +89,10 @@ pub struct Ready {
     pub digest: String,
     /// What the component is, by its exports.
     pub kind: Kind,
+    /// What wisp wrote into it when it made it of sources.
+    pub declaration: Option<Declaration>,
+    /// Whether it stands in for a component whose code is still being compiled.
+    pub interim: bool,
     pub(crate) entry: Entry,
     pub(crate) engine: wasmtime::Engine,
 }
@@ -116,19 +128,44 @@ impl Loader {
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
         let digest = hex(&Sha256::digest(&bytes));
-        let component = self.0.cache.component(engine, &digest, &bytes, compiling)?;
-        let entry = self.link(kind, &component)?;
-        Ok(Ready { digest, kind, entry, engine: engine.clone() })
+        let declaration = inspection.declaration;
+        // The functions of a language runtime are in every component that was made with it.
+        let compiler = match &declaration {
+            Some(_) => self.0.engines.incremental().map_err(ComponentError::Engine)?,
+            None => engine,
+        };
+        let component = self.0.cache.component(engine, compiler, &digest, &bytes, compiling)?;
+        let entry = Entry::new(kind, self.pre(kind, &component)?, declaration.as_ref()).map_err(mismatch)?;
+        Ok(Ready { digest, kind, declaration, interim: false, entry, engine: engine.clone() })
     }
 
-    fn link(&self, kind: Kind, component: &Component) -> Result<Entry, ComponentError> {
-        let pre = self.pre(kind, component)?;
-        Entry::new(kind, pre).map_err(mismatch)
+    /// Whether there is compiled code of a component of the sequential engine.
+    pub(crate) fn is_compiled(&self, digest: &str) -> bool {
+        self.0.engines.get(EngineKind::Sequential).is_ok_and(|engine| self.0.cache.has(engine, digest))
+    }
+
+    /// A component of the sequential engine compiled into another cache.
+    pub(crate) fn compiled(
+        &self,
+        cache: &ArtifactCache,
+        digest: &str,
+        bytes: &[u8],
+        compiling: impl FnOnce(),
+    ) -> Result<Component, ComponentError> {
+        let engines = &self.0.engines;
+        let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
+        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
+        cache.component(engine, compiler, digest, bytes, compiling)
+    }
+
+    /// A component of the sequential engine with its imports resolved.
+    pub(crate) fn instance_pre(&self, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
+        self.0.sequential.instantiate_pre(component).map_err(mismatch)
     }
 
     fn pre(&self, kind: Kind, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
         let linker = match kind.engine() {
-            EngineKind::Sequential => &self.0.sequential,
+            EngineKind::Sequential => return self.instance_pre(component),
             EngineKind::Concurrent => self.concurrent_linker()?,
         };
         linker.instantiate_pre(component).map_err(mismatch)

@@ -10,13 +10,14 @@ use std::{
 };
 
 use super::{
-    AccessKeyConfig, Config, Environment, FunctionConfig, Limits, ServerConfig,
+    AccessKeyConfig, Config, Environment, EventsConfig, FunctionConfig, Limits, ServerConfig,
     file::{File, Place, Problems, Section},
     nearest::hint,
     template,
 };
 
 mod access_key;
+mod asynchronous;
 mod domain;
 mod function;
 mod server;
@@ -94,8 +95,9 @@ pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Resu
         let has_keys = top.has("access_keys");
         let server = top.table_or_empty("server", |section| server::server(section, has_keys));
         let limits = top.table_or_empty("limits", server::limits);
+        let events = top.table_or_empty("events", asynchronous::events);
         found.collect(top);
-        (access_keys, server, limits)
+        (access_keys, server, limits, events)
     });
     found.check_routes(&problems);
     let problems = problems.into_sorted();
@@ -104,6 +106,9 @@ pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Resu
         _ => Err(ConfigError { problems }),
     }
 }
+
+/// What only the first file may say.
+type HostConfig = (Vec<AccessKeyConfig>, ServerConfig, Limits, EventsConfig);
 
 /// Service and name.
 type FunctionKey = (Arc<str>, Arc<str>);
@@ -167,7 +172,7 @@ impl Found {
     fn read_included(&mut self, file: File<'_>) {
         file.read(|top| {
             self.collect(top);
-            for key in ["server", "limits", "access_keys"] {
+            for key in ["server", "limits", "events", "access_keys"] {
                 top.refuse(key, "belongs in the file that wisp is started with");
             }
         });
@@ -195,10 +200,10 @@ impl Found {
         }
     }
 
-    fn into_config(self, (access_keys, server, limits): (Vec<AccessKeyConfig>, ServerConfig, Limits)) -> Config {
+    fn into_config(self, (access_keys, server, limits, events): HostConfig) -> Config {
         let functions = self.functions.into_values().map(|(_, function)| function).collect();
         let domains = self.domains.into_iter().map(|(name, (_, domain))| (name, domain.into())).collect();
-        Config { server, limits, access_keys, functions, domains, warnings: Vec::new(), files: self.opened }
+        Config { server, limits, events, access_keys, functions, domains, warnings: Vec::new(), files: self.opened }
     }
 }
 

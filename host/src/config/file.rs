@@ -263,6 +263,12 @@ impl<'a> Section<'a> {
         self.entries.contains_key(key)
     }
 
+    /// Whether `key` is written as `true` or `false`.
+    pub(super) fn is_bool(&self, key: &str) -> bool {
+        let value = self.entries.get(key).and_then(|entry| entry.value.as_ref());
+        value.is_some_and(|value| matches!(value.get_ref(), DeValue::Boolean(_)))
+    }
+
     /// Reports what is wrong with the table as a whole.
     pub(super) fn problem_here(&self, reason: &str) {
         self.file.report(Some(self.line), format!("{}: {reason}", self.title));

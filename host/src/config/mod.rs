@@ -27,6 +27,8 @@ pub use environment::Environment;
 
 pub use crate::catalog::RewriteRule;
 
+pub use crate::delivery::Destination;
+
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may ask the API; none: everybody who reaches it.
     pub access_keys: Vec<AccessKeyConfig>,
+    /// The queue of asynchronous invocations.
+    pub events: EventsConfig,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
     /// Custom domains by their name in lower case.
@@ -113,7 +117,8 @@ pub struct FunctionConfig {
     pub component: PathBuf,
     /// How `component` is made from source; `None` if it is given as it is.
     pub build: Option<BuildConfig>,
-    /// What the guest is told its handler is, such as `index.handler`. Default empty.
+    /// The handler in the sources, such as `index.handler`, and what the guest is told it is. Default empty: a language
+    /// runtime looks for one.
     pub handler: Arc<str>,
     /// What the guest is told its initializer is. For a `wasi:http` component it also switches `POST /initialize` on.
     pub initializer: Option<Arc<str>>,
@@ -123,10 +128,19 @@ pub struct FunctionConfig {
     pub initialization_timeout: Duration,
     /// What becomes of an instance whose initializer failed.
     pub initialization_failure: InitializationFailure,
-    /// For a `wasi:http` component: `GET /pre-freeze` after a request that no other follows. Default off.
+    /// For a `wasi:http` component: `GET /pre-freeze` after a request that no other follows. Default off; on if a handler
+    /// is named.
     pub pre_freeze: bool,
-    /// For a `wasi:http` component: `GET /pre-stop` before an instance goes. Default off.
+    /// The pre-freeze hook in the sources, such as `index.preFreeze`. Default: none.
+    pub pre_freeze_handler: Option<Arc<str>>,
+    /// For a `wasi:http` component: `GET /pre-stop` before an instance goes. Default off; on if a handler is named.
     pub pre_stop: bool,
+    /// The pre-stop hook in the sources, such as `index.preStop`. Default: none.
+    pub pre_stop_handler: Option<Arc<str>>,
+    /// What is called in an instance that was started from a snapshot, such as `index.afterRestore`. Default: none.
+    pub after_restore: Option<Arc<str>>,
+    /// What the handler in the sources takes; `None`: the language runtime finds out.
+    pub handler_type: Option<HandlerType>,
     /// Timeout of the pre-freeze and pre-stop hooks. Default 3 s, at most 90 s.
     pub hook_timeout: Duration,
     /// Memory of the whole instance in bytes: the sum over its memories. Default 128 MB, 1 MB to 4 GB.
@@ -157,6 +171,54 @@ pub struct FunctionConfig {
     pub log_store: Arc<str>,
     /// The HTTP trigger; `None`: reached by event invokes only.
     pub http: Option<HttpTriggerConfig>,
+    /// What becomes of its asynchronous invocations.
+    pub asynchronous: AsyncConfig,
+}
+
+/// `[functions.<name>.async]`, the file's form of Function Compute's async-invoke-config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsyncConfig {
+    /// How often a call that failed by the function's own error is repeated. Default 3, 0 to 8.
+    pub max_retry_attempts: u32,
+    /// How long after its acceptance, or its delay, an event may still be called. Default 1 day, 1 s to 7 days.
+    pub max_event_age: Duration,
+    /// Who is told of an event that was handled.
+    pub on_success: Option<Destination>,
+    /// Who is told of an event that was given up. `None`: it is kept as a dead letter.
+    pub on_failure: Option<Destination>,
+    /// Whether the state and the result of every asynchronous invocation are kept. Default: of those that ask for it.
+    pub stateful: bool,
+}
+
+impl Default for AsyncConfig {
+    fn default() -> Self {
+        Self {
+            max_retry_attempts: 3,
+            max_event_age: Duration::from_secs(86_400),
+            on_success: None,
+            on_failure: None,
+            stateful: false,
+        }
+    }
+}
+
+/// `[events]`: the queue of asynchronous invocations, over all functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// How many events of one function may be waiting or running. Default 10,000; beyond it 429.
+    pub function_queue_length: usize,
+    /// How many events may be waiting or running, over all functions. Default 100,000; beyond it 429.
+    pub queue_length: usize,
+    /// Bytes that their payloads may have together. Default 1 GB; beyond it 429.
+    pub queue_size: u64,
+    /// How many events of one function may run at once, besides the function's own caps. Default 32.
+    pub function_concurrency: NonZeroUsize,
+    /// How many events may run at once, over all functions. Default 128.
+    pub concurrency: NonZeroUsize,
+    /// How long the state of a finished stateful invocation is kept, and its id refused. Default 7 days.
+    pub retention: Duration,
+    /// How many dead letters are kept; the oldest go first. Default 10,000.
+    pub dead_letters: usize,
 }
 
 /// `[functions.<name>.build]`.
@@ -168,19 +230,55 @@ pub struct BuildConfig {
     pub language: Option<Language>,
     /// A shell command to run in `source` in place of wisp's own recipe. It must write `component`.
     pub command: Option<String>,
-    /// The world of `wit/` that the sources implement; used for JavaScript and Python. Default `event-function`.
-    pub world: String,
+    /// The world of `wit/` that JavaScript or Python sources implement, which componentize-js or componentize-py then
+    /// builds; `None`, the default: they are loaded into wisp's own runtime of their language.
+    pub world: Option<String>,
+    /// When the top level of sources that a language runtime loads is run.
+    pub evaluate: Evaluate,
+}
+
+/// `evaluate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evaluate {
+    /// `"build"`, the default: when the component is built; every instance begins with what it left.
+    Build,
+    /// `"start"`: in each instance, before its first call.
+    Start,
+}
+
+/// `handler_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandlerType {
+    /// `"event"`: bytes in, bytes out; an HTTP trigger goes through a payload format.
+    Event,
+    /// `"http"`: requests.
+    Http,
+    /// `"either"`: whoever calls decides, where the handler itself does not: an event invoke hands an event over, an HTTP
+    /// trigger a request.
+    Either,
 }
 
 /// A source language that wisp knows a recipe for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// `Cargo.toml`.
     Rust,
-    /// `*.js`.
+    /// `*.js` and `*.ts`.
     JavaScript,
     /// `*.py`.
     Python,
+}
+
+impl Language {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+        }
+    }
 }
 
 /// `initialization_failure`: CONTRACTS §3.4.

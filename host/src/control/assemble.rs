@@ -1,7 +1,7 @@
 //! A stored scope → what is served of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::{
+    asynchronous::async_config,
     configuration::{Source, http_trigger},
     record::{Attributes, Document, FunctionRecord},
     scaling::Bounds,
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     catalog::{Choice, FunctionRoutes, LATEST, Member, Revision, Scope},
     component::Ready,
+    config::AsyncConfig,
     host::{FunctionHost, Origin},
     store::Kind,
 };
@@ -81,8 +83,18 @@ impl Assembly<'_> {
             }
         }
         routes.trigger = state.triggers_of(name).find_map(|(_, trigger)| http_trigger(&trigger.value));
+        routes.asynchronous = self.asynchronous(name, &routes);
         self.bound(name, &routes);
         routes
+    }
+
+    fn asynchronous(&self, name: &str, routes: &FunctionRoutes) -> HashMap<Arc<str>, AsyncConfig> {
+        let qualifiers = std::iter::once(LATEST.into()).chain(routes.qualified.keys().cloned());
+        let configured = qualifiers.filter_map(|qualifier: Arc<str>| {
+            let setting = self.state.setting(Kind::AsyncConfig, name, &qualifier)?;
+            Some((qualifier, async_config(&setting.value.attributes)))
+        });
+        configured.collect()
     }
 
     async fn of_alias(&self, name: &str, alias: &str, document: &Document, tables: &mut Tables) -> Option<Choice> {
@@ -164,11 +176,7 @@ impl Assembly<'_> {
 }
 
 /// Loads a component, unless it is loaded.
-pub(crate) async fn load(
-    host: &FunctionHost,
-    component: &Path,
-    tables: &mut Tables,
-) -> Result<Arc<Ready>, Arc<str>> {
+pub(crate) async fn load(host: &FunctionHost, component: &Path, tables: &mut Tables) -> Result<Arc<Ready>, Arc<str>> {
     if let Some(ready) = tables.ready.get(component).and_then(Weak::upgrade) {
         return Ok(ready);
     }

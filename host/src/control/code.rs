@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -20,45 +21,60 @@ use crate::{
     component::{
         hex,
         package::{self, Contents, PackageError, PackageLimits, Tree},
-        source::{self, Plan},
+        runtime::Runtimes,
+        source::{self, Loading, Plan},
     },
-    config::Language,
+    config::{Evaluate, FunctionConfig, Language, Limits, ServerConfig},
 };
 
-/// Code packages in a directory. Blocking.
-#[derive(Clone, Debug)]
-pub(crate) struct CodeStore {
+/// Code packages in a directory. Blocking. A cheap handle.
+#[derive(Clone)]
+pub(crate) struct CodeStore(Arc<Shared>);
+
+struct Shared {
     directory: PathBuf,
-    /// What builds share between them; `None`: sources are not built here.
-    build_cache: Option<PathBuf>,
     limits: PackageLimits,
+    server: ServerConfig,
+    guest_limits: Arc<Limits>,
+    /// What sources are built with.
+    runtimes: OnceLock<Runtimes>,
 }
 
 /// What tells how a package is served.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage<'a> {
-    pub(crate) handler: &'a str,
-    pub(crate) runtime: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Usage {
+    /// The runtime of Function Compute, such as `nodejs20`.
+    pub(crate) runtime: String,
+    /// The function, as far as it is known without its code.
+    pub(crate) function: FunctionConfig,
 }
 
 impl CodeStore {
-    pub(crate) fn new(data_dir: &Path, build_sources: bool) -> Self {
-        Self {
-            directory: data_dir.join("code"),
-            build_cache: build_sources.then(|| data_dir.join("build")),
+    pub(crate) fn new(server: &ServerConfig, guest_limits: Arc<Limits>) -> Self {
+        Self(Arc::new(Shared {
+            directory: server.data_dir.join("code"),
             limits: PackageLimits::default(),
-        }
+            server: server.clone(),
+            guest_limits,
+            runtimes: OnceLock::new(),
+        }))
+    }
+
+    /// From now on sources are built with these, if the configuration allows it.
+    pub(crate) fn build_with(&self, runtimes: Runtimes) {
+        // Set once, when the host is made.
+        let _ = self.0.runtimes.set(runtimes);
     }
 
     /// Decodes `code.zipFile` of a request.
     pub(crate) fn decode(&self, base64: &str) -> Result<Vec<u8>, Error> {
-        package::decode(base64, &self.limits).map_err(refused)
+        package::decode(base64, &self.0.limits).map_err(refused)
     }
 
     /// Keeps a package and makes sure that there is a component of it.
-    pub(crate) fn add(&self, package: &[u8], usage: Usage<'_>) -> Result<Code, Error> {
+    pub(crate) fn add(&self, package: &[u8], usage: &Usage) -> Result<Code, Error> {
         let digest = hex(&Sha256::digest(package));
-        let directory = self.directory.join(&digest);
+        let directory = self.0.directory.join(&digest);
         if !directory.exists() {
             self.unpack(package, &directory)?;
         }
@@ -75,9 +91,9 @@ impl CodeStore {
 
     fn unpack(&self, package: &[u8], directory: &Path) -> Result<(), Error> {
         let work = || -> Result<(), PackageError> {
-            fs::create_dir_all(&self.directory)?;
-            let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.directory)?;
-            package::unpack(package, &scratch.path().join("files"), &self.limits)?;
+            fs::create_dir_all(&self.0.directory)?;
+            let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.0.directory)?;
+            package::unpack(package, &scratch.path().join("files"), &self.0.limits)?;
             fs::write(scratch.path().join("package"), package)?;
             sync_tree(scratch.path())?;
             match fs::rename(scratch.path(), directory) {
@@ -86,17 +102,17 @@ impl CodeStore {
                 renamed => renamed?,
             }
             let _ = scratch.keep();
-            Ok(File::open(&self.directory)?.sync_all()?)
+            Ok(File::open(&self.0.directory)?.sync_all()?)
         };
         work().map_err(refused)
     }
 
     /// The same code, served as another handler and runtime want it: builds, if it must.
-    pub(crate) fn serve(&self, code: &Code, usage: Usage<'_>) -> Result<Code, Error> {
-        let directory = self.directory.join(&code.digest);
+    pub(crate) fn serve(&self, code: &Code, usage: &Usage) -> Result<Code, Error> {
+        let directory = self.0.directory.join(&code.digest);
         let tree = Tree::read(&directory.join("files"))
             .map_err(|error| Error::internal(format!("the code package cannot be read: {error}")))?;
-        let component = match tree.contents(usage.handler, usage.runtime).map_err(refused)? {
+        let component = match tree.contents(&usage.function.handler, &usage.runtime).map_err(refused)? {
             Contents::Component { path } => format!("files/{path}"),
             Contents::JavaScript { module } => self.built(&tree, Language::JavaScript, &module, usage)?,
             Contents::Python { module } => self.built(&tree, Language::Python, &module, usage)?,
@@ -104,57 +120,65 @@ impl CodeStore {
         Ok(Code { component, ..code.clone() })
     }
 
-    /// The component of sources. One is built for each module and handler.
-    fn built(&self, tree: &Tree, language: Language, module: &str, usage: Usage<'_>) -> Result<String, Error> {
-        let what = Sha256::digest(format!("{language:?} {} {}", usage.handler, usage.runtime));
-        let name = format!("built-{}.wasm", hex(what.get(..8).unwrap_or_default()));
+    /// The component of sources. One is built for each way to load them.
+    fn built(&self, tree: &Tree, language: Language, module: &str, usage: &Usage) -> Result<String, Error> {
+        let name = format!("built-{}.wasm", loaded_as(language, &usage.function));
         let directory = tree.directory.parent().unwrap_or(&tree.directory);
         let component = directory.join(&name);
         if component.exists() {
             return Ok(name);
         }
-        let Some(cache_dir) = &self.build_cache else {
+        let Some(runtimes) = self.0.runtimes.get().filter(|_| self.0.server.build_sources) else {
             return Err(Error::invalid(format!(
                 "the code package has sources ('{module}'), and this host builds none (`server.build_sources`): build \
                  them with `wisp build`, and send the component"
             )));
         };
+        let function = FunctionConfig { code_dir: Some(tree.directory.clone()), ..usage.function.clone() };
         let plan = Plan {
             source: &tree.directory,
             language: Some(language),
             command: None,
-            world: "event-function",
+            world: None,
+            loading: Some(Loading {
+                runtimes,
+                function: &function,
+                server: &self.0.server,
+                limits: &self.0.guest_limits,
+                evaluate: Evaluate::Build,
+            }),
             component: &component,
-            cache_dir,
+            cache_dir: &self.0.server.data_dir.join("build"),
         };
         source::build(&plan, &mut |_| {}).map_err(|error| {
             let log = if error.output.is_empty() { String::new() } else { format!("\n{}", error.output) };
             Error::invalid(format!("the sources of the code package cannot be built: {error}{log}"))
         })?;
-        let synced = File::open(&component).and_then(|file| file.sync_all()).and_then(|()| File::open(directory)?.sync_all());
+        let synced =
+            File::open(&component).and_then(|file| file.sync_all()).and_then(|()| File::open(directory)?.sync_all());
         synced.map_err(|error| Error::internal(format!("the component cannot be stored: {error}")))?;
         Ok(name)
     }
 
     /// The component that is served.
     pub(crate) fn component(&self, code: &Code) -> PathBuf {
-        self.directory.join(&code.digest).join(&code.component)
+        self.0.directory.join(&code.digest).join(&code.component)
     }
 
     /// The directory that guests see as `/code`.
     pub(crate) fn files(&self, code: &Code) -> PathBuf {
-        self.directory.join(&code.digest).join("files")
+        self.0.directory.join(&code.digest).join("files")
     }
 
     /// The package as it was sent.
     pub(crate) fn package(&self, digest: &str) -> PathBuf {
-        self.directory.join(digest).join("package")
+        self.0.directory.join(digest).join("package")
     }
 
     /// Removes what no record names and is older than `age`: packages whose request never came to its end, and those of
     /// deleted functions. What cannot be removed stays.
     pub(crate) fn collect_garbage(&self, named: &HashSet<String>, age: Duration) -> io::Result<usize> {
-        let entries = match fs::read_dir(&self.directory) {
+        let entries = match fs::read_dir(&self.0.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(error),
@@ -162,19 +186,31 @@ impl CodeStore {
         let mut removed = 0;
         for entry in entries {
             let entry = entry?;
-            let is_old = entry.metadata().and_then(|it| it.modified()).is_ok_and(|time| {
-                time.elapsed().unwrap_or_default() >= age
-            });
+            let is_old = entry
+                .metadata()
+                .and_then(|it| it.modified())
+                .is_ok_and(|time| time.elapsed().unwrap_or_default() >= age);
             if !is_old || named.contains(&*entry.file_name().to_string_lossy()) {
                 continue;
             }
             match fs::remove_dir_all(entry.path()) {
                 Ok(()) => removed += 1,
-                Err(error) => tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go"),
+                Err(error) => {
+                    tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go")
+                }
             }
         }
         Ok(removed)
     }
+}
+
+/// A digest of everything about a function that loading its sources depends on.
+fn loaded_as(language: Language, function: &FunctionConfig) -> String {
+    let FunctionConfig { handler, initializer, pre_freeze_handler, pre_stop_handler, environment, memory, .. } =
+        function;
+    let hooks = (initializer, pre_freeze_handler, pre_stop_handler, function.handler_type, &function.name);
+    let digest = Sha256::digest(format!("{language:?} {handler} {hooks:?} {environment:?} {memory}"));
+    hex(digest.get(..8).unwrap_or_default())
 }
 
 fn refused(error: PackageError) -> Error {

@@ -1,12 +1,6 @@
 //! Stored attributes → the configuration that a function is served with.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::Value;
@@ -15,7 +9,10 @@ use super::record::{Attributes, Document, FunctionRecord, number, text};
 use crate::{
     catalog::{LATEST, ScopeId, TriggerEntry},
     component::Kind,
-    config::{FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat, TriggerAuth},
+    config::{
+        AsyncConfig, FunctionConfig, HandlerType, HttpTriggerConfig, InitializationFailure, Isolation, PayloadFormat,
+        TriggerAuth,
+    },
 };
 
 /// Function Compute's default for a handler, an initializer and a hook.
@@ -58,7 +55,15 @@ impl Source<'_> {
             },
             // A component that serves several calls at once is never frozen.
             pre_freeze: kind != Kind::WasiHttp03 && self.hook("preFreeze").is_some(),
+            pre_freeze_handler: self.hook_handler("preFreeze"),
             pre_stop: self.hook("preStop").is_some(),
+            pre_stop_handler: self.hook_handler("preStop"),
+            after_restore: None,
+            handler_type: match self.id {
+                // An HTTP trigger, which comes later, makes an HTTP function of the same code.
+                ScopeId::Service(_) => Some(HandlerType::Either),
+                ScopeId::Function(_) => None,
+            },
             hook_timeout: Duration::from_secs(self.hook_timeout()),
             memory: number(attributes, "memorySize").unwrap_or(128) << 20,
             scratch: number(attributes, "diskSize").unwrap_or(DISK) << 20,
@@ -74,6 +79,8 @@ impl Source<'_> {
             log_project: self.log_config("project"),
             log_store: self.log_config("logstore"),
             http: None,
+            // The async-invoke-config is a setting of its own.
+            asynchronous: AsyncConfig::default(),
         }
     }
 
@@ -92,6 +99,10 @@ impl Source<'_> {
     fn hook(&self, name: &str) -> Option<&Value> {
         let hook = self.function.attributes.get("instanceLifecycleConfig")?.get(name)?;
         hook.get("handler").and_then(Value::as_str).is_some_and(|handler| !handler.is_empty()).then_some(hook)
+    }
+
+    fn hook_handler(&self, name: &str) -> Option<Arc<str>> {
+        self.hook(name)?.get("handler")?.as_str().map(Into::into)
     }
 
     fn hook_timeout(&self) -> u64 {

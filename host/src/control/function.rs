@@ -1,6 +1,6 @@
 //! Functions: what is served of a new one is made ready before it is stored.
 
-use std::{collections::BTreeSet, fs, sync::Arc};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use super::{
     check_etag,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalog::ScopeId,
-    component::Ready,
+    component::{self, Ready},
     host::FunctionHost,
     store::{Expect, Kind, Write},
 };
@@ -140,15 +140,22 @@ impl FunctionHost {
         package: Option<Vec<u8>>,
     ) -> Result<Option<Arc<Ready>>, Error> {
         let runtime = text(&record.attributes, "runtime").to_owned();
-        let Some(code) = self.code_of(record, package).await? else {
-            return if runtime == CONTAINER { Ok(None) } else { Err(Error::invalid("Code is required: give `code.zipFile`")) };
+        let Some(code) = self.code_of(Source { id, name, service, function: record }, package).await? else {
+            return if runtime == CONTAINER {
+                Ok(None)
+            } else {
+                Err(Error::invalid("Code is required: give `code.zipFile`"))
+            };
         };
         let (loader, path) = (self.loader().clone(), self.code().component(&code));
         let files = self.code().files(&code);
         let component = path.clone();
         let loading = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
-            loader.load(&bytes, || {}).map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
+            let bytes =
+                fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
+            loader
+                .load(&bytes, || {})
+                .map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
         });
         let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
         record.code = Some(code);
@@ -160,16 +167,17 @@ impl FunctionHost {
     }
 
     /// The code of a new package, or the old code as handler and runtime now want it.
-    async fn code_of(&self, record: &FunctionRecord, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
-        let (store, old) = (self.code().clone(), record.code.clone());
-        let (handler, runtime) = (text(&record.attributes, "handler").to_owned(), text(&record.attributes, "runtime").to_owned());
-        let work = tokio::task::spawn_blocking(move || {
-            let usage = Usage { handler: &handler, runtime: &runtime };
-            match (package, old) {
-                (Some(package), _) => store.add(&package, usage).map(Some),
-                (None, Some(old)) => store.serve(&old, usage).map(Some),
-                (None, None) => Ok(None),
-            }
+    async fn code_of(&self, source: Source<'_>, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
+        let (store, old) = (self.code().clone(), source.function.code.clone());
+        let runtime = text(&source.function.attributes, "runtime").to_owned();
+        let usage = Usage {
+            runtime,
+            function: source.configuration(component::Kind::Function, PathBuf::new(), PathBuf::new()),
+        };
+        let work = tokio::task::spawn_blocking(move || match (package, old) {
+            (Some(package), _) => store.add(&package, &usage).map(Some),
+            (None, Some(old)) => store.serve(&old, &usage).map(Some),
+            (None, None) => Ok(None),
         });
         work.await.map_err(|error| Error::internal(error.to_string()))?
     }

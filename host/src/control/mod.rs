@@ -11,6 +11,7 @@ use tokio::sync::MutexGuard;
 
 mod alias;
 mod assemble;
+mod asynchronous;
 mod code;
 mod configuration;
 mod declared;

@@ -1,6 +1,9 @@
 //! What a store holds for its guest.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,6 +37,8 @@ pub(crate) struct Policy {
     pub(crate) limits: Arc<Limits>,
     pub(crate) scratch: Arc<ScratchRoot>,
     pub(crate) cpu_gate: Arc<Semaphore>,
+    /// Set when a guest tries to reach the network; nothing is reached then, whatever `outbound` says.
+    pub(crate) network_attempts: Option<Arc<AtomicBool>>,
 }
 
 /// The data of a store: one guest's capabilities, limits and clock.
@@ -58,7 +63,7 @@ impl Guest {
     pub(crate) fn store(engine: &wasmtime::Engine, policy: &Policy, instance_id: Arc<str>) -> Store<Self> {
         let function = &policy.identity.function;
         let capture = Capture::new(policy.limits.log);
-        let network = Network::new(policy.outbound.clone());
+        let network = Network::new(policy.outbound.clone(), policy.network_attempts.clone());
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(capture.clone()).stderr(capture.clone());
         wasi.envs(policy.identity.variables()).env("FC_INSTANCE_ID", &instance_id);
@@ -71,7 +76,7 @@ impl Guest {
             files: Files::new(policy.scratch.clone(), function.code_dir.clone(), function.scratch),
             network,
             http: WasiHttpCtx::new(),
-            outbound_http: OutboundHttp::new(policy.outbound.clone()),
+            outbound_http: OutboundHttp::new(policy.outbound.clone(), policy.network_attempts.clone()),
             limiter: InstanceLimiter::new(function.memory, policy.limits.table_elements),
             capture,
             identity: policy.identity.clone(),

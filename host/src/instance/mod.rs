@@ -3,7 +3,10 @@
 //! An instance is owned by one place at a time and makes one call at a time. Components of WASI 0.3 serve several
 //! calls at once and live in a task of their own.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use tokio::time::timeout_at;
 use wasmtime::{
@@ -79,6 +82,7 @@ struct FunctionExports {
     initializer: Option<Func>,
     pre_freeze: Option<Func>,
     pre_stop: Option<Func>,
+    after_restore: Option<Func>,
 }
 
 impl Instance {
@@ -90,6 +94,7 @@ impl Instance {
         let mut store = Guest::store(&ready.engine, policy, new_instance_id());
         let exports = timed(&mut store, deadline, async |store| Exports::new(&ready.entry, store).await).await;
         let exports = exports.map_err(|error| explain_start(error, &mut store))?;
+        restore(&mut store, &exports, policy, deadline).await?;
         let function = &policy.identity.function;
         let needs_initializer = match &exports {
             Exports::Function(exports) => exports.initializer.is_some(),
@@ -292,6 +297,9 @@ impl Exports {
 impl FunctionExports {
     async fn new(pre: &FunctionPre, store: &mut Store<Guest>) -> wasmtime::Result<Self> {
         let instance = pre.pre.instantiate_async(&mut *store).await?;
+        if let Some(preload) = &pre.preload {
+            preload.load(store, &instance).await?;
+        }
         Ok(Self {
             event: checked::<abi::EventParams<'_>, abi::EventResults>(
                 store,
@@ -308,8 +316,34 @@ impl FunctionExports {
             initializer: hook(store, &instance, "initializer", pre.initializer.as_ref())?,
             pre_freeze: hook(store, &instance, "pre-freeze", pre.pre_freeze.as_ref())?,
             pre_stop: hook(store, &instance, "pre-stop", pre.pre_stop.as_ref())?,
+            after_restore: hook(store, &instance, "after-restore", pre.after_restore.as_ref())?,
         })
     }
+}
+
+/// Tells an instance of a snapshot that it has started, before anything else is called in it.
+async fn restore(
+    store: &mut Store<Guest>,
+    exports: &Exports,
+    policy: &Policy,
+    deadline: Instant,
+) -> Result<(), CallError> {
+    let Exports::Function(FunctionExports { after_restore: Some(hook), .. }) = exports else { return Ok(()) };
+    let timeout = policy.identity.function.hook_timeout;
+    let deadline = deadline.min(Instant::now() + timeout);
+    let until = SystemTime::now() + timeout;
+    let deadline_ms = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+    let id = store.data().instance_id().clone();
+    let context = abi::Context {
+        request_id: &id,
+        deadline_ms: u64::try_from(deadline_ms).unwrap_or(u64::MAX),
+        retry_count: 0,
+        trace_parent: None,
+    };
+    #[allow(unsafe_code, reason = "`FunctionExports::new` checked these very types against the component's")]
+    let hook = unsafe { TypedFunc::<abi::HookParams<'_>, abi::HookResults>::new_unchecked(*hook) };
+    let (result,) = timed(store, deadline, async |store| hook.call_async(store, (&context,)).await).await?;
+    result.map_err(CallError::from_failure)
 }
 
 fn hook(
@@ -342,7 +376,7 @@ where
 
 /// Runs a future of the guest under both enforcers of the deadline: the epoch for a guest that is busy, this timer for
 /// one that waits.
-async fn timed<T>(
+pub(crate) async fn timed<T>(
     store: &mut Store<Guest>,
     deadline: Instant,
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
@@ -367,7 +401,7 @@ fn explain_start(error: CallError, store: &mut Store<Guest>) -> CallError {
     }
 }
 
-fn explain_refused(refused: crate::limits::Refused) -> String {
+pub(crate) fn explain_refused(refused: crate::limits::Refused) -> String {
     match refused {
         crate::limits::Refused::Memory(asked) => {
             format!(

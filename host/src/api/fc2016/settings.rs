@@ -7,6 +7,7 @@ use crate::{
     api::{
         call::{Answer, Call, with_defaults},
         settings::{self, ASYNC_2016, ON_DEMAND},
+        stateful::{self, Function},
     },
     catalog::LATEST,
     control::{Attributes, Document, Setting, SettingName, Stored, current_instances},
@@ -34,6 +35,11 @@ pub(super) async fn route(
             let own = all.into_iter().filter(|it| it.id == wanted.id && it.function == function);
             let named = own.map(|setting| (setting.qualifier.clone(), setting));
             Ok(call.page(named)?.answer("configs", |_, setting| show_async(setting)))
+        }
+        (_, ["stateful-async-invocations", rest @ ..]) => {
+            host.scope(&wanted.id)?.function_in(function, wanted.qualifier)?;
+            let function = Function { service: wanted.id.service(), name: function, qualifier: wanted.qualifier };
+            stateful::invocations(host, call, function, rest).await?.map_or_else(|| unsupported(call), Ok)
         }
         _ => unsupported(call),
     }
@@ -72,12 +78,7 @@ async fn provision(
 
 fn setting(wanted: &Qualified<'_>, name: SettingName<'_>, document: Stored<Document>) -> Setting {
     let qualifier = if name.qualifier.is_empty() { LATEST } else { name.qualifier };
-    Setting {
-        id: wanted.id.clone(),
-        function: name.function.to_owned(),
-        qualifier: qualifier.to_owned(),
-        document,
-    }
+    Setting { id: wanted.id.clone(), function: name.function.to_owned(), qualifier: qualifier.to_owned(), document }
 }
 
 pub(super) async fn list_provision(host: &FunctionHost, call: &Call) -> Result<Answer, PlatformError> {
@@ -134,7 +135,10 @@ async fn on_demand(
     let not_found = || {
         PlatformError::not_found(
             "OnDemandConfigNotFound",
-            format!("on-demand config of function '{}' under qualifier '{}' does not exist", name.function, name.qualifier),
+            format!(
+                "on-demand config of function '{}' under qualifier '{}' does not exist",
+                name.function, name.qualifier
+            ),
         )
     };
     match call.method.as_str() {

@@ -8,6 +8,7 @@ use crate::{
         call::{Answer, Call, with_defaults},
         schema::{self, Field, Shape, field},
         settings,
+        stateful::{self, Function},
     },
     catalog::LATEST,
     control::{Attributes, Document, Setting, SettingName, Stored, current_instances},
@@ -174,19 +175,15 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
 }
 
 /// A binding is kept and read back; there is no network for it to open.
-async fn vpc(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Located<'_>,
-    rest: &[&str],
-) -> Result<Answer, PlatformError> {
+async fn vpc(host: &FunctionHost, call: &Call, wanted: &Located<'_>, rest: &[&str]) -> Result<Answer, PlatformError> {
     match (call.method.as_str(), rest) {
         ("GET", []) => {
             let state = host.scope(&wanted.id)?;
             state.function(wanted.function)?;
-            let bound = state.settings.keys().filter(|(kind, (function, _))| {
-                *kind == Kind::VpcBinding && function == wanted.function
-            });
+            let bound = state
+                .settings
+                .keys()
+                .filter(|(kind, (function, _))| *kind == Kind::VpcBinding && function == wanted.function);
             let ids: Vec<_> = bound.map(|(_, (_, vpc))| vpc.as_str()).collect();
             Ok(Answer::ok(json!({ "vpcIds": ids })))
         }
@@ -212,19 +209,12 @@ async fn vpc(
     }
 }
 
-/// No invocation is asynchronous here, so there are no tasks.
-async fn tasks(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Located<'_>,
-    rest: &[&str],
-) -> Result<Answer, PlatformError> {
+async fn tasks(host: &FunctionHost, call: &Call, wanted: &Located<'_>, rest: &[&str]) -> Result<Answer, PlatformError> {
     host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
-    match (call.method.as_str(), rest) {
-        ("GET", []) => Ok(Answer::ok(json!({ "tasks": [] }))),
-        ("GET", [task]) | ("PUT", [task, "stop"]) => {
-            Err(PlatformError::not_found("AsyncTaskNotFound", format!("async task '{task}' does not exist")))
-        }
-        _ => unsupported(call),
-    }
+    let function = Function {
+        service: wanted.id.service(),
+        name: wanted.function,
+        qualifier: call.parameter("qualifier").unwrap_or_default(),
+    };
+    stateful::tasks(host, call, function, rest).await?.map_or_else(|| unsupported(call), Ok)
 }

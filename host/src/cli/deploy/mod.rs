@@ -15,6 +15,7 @@ use super::{
     client::ServerArgs,
     control::{Control, resource::Resource},
     project, runtime,
+    runtimes::RuntimesArgs,
     terminal::{FAINT, GOOD, counted, paint},
 };
 
@@ -40,12 +41,14 @@ pub(crate) struct DeployArgs {
     json: bool,
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    runtimes: RuntimesArgs,
 }
 
 impl DeployArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let file = self.file.clone().unwrap_or_else(|| self.server.config.path());
-        let source = source::read(&file)?;
+        let source = source::read(&file, &self.runtimes)?;
         project::show_warnings(&source.project.warnings);
         // A wisp.toml that is deployed also says where and by which key, unless another is named for that.
         let client = if self.server.config.is_typed() { self.server.client() } else { self.server.client_by(&file) };

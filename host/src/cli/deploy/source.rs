@@ -16,9 +16,10 @@ use super::{no_project, plan::Packages};
 use crate::cli::{
     Failure,
     activity::Show,
-    builds::{self, Outcome, Which},
+    builds::{self, Builder, Outcome, Which},
     control::resource::FunctionName,
     project,
+    runtimes::RuntimesArgs,
     terminal::counted,
 };
 
@@ -32,11 +33,11 @@ pub(super) struct Source {
 }
 
 /// Reads a project's file, builds what must be built here, and packs all code.
-pub(super) fn read(file: &Path) -> Result<Source, Failure> {
+pub(super) fn read(file: &Path, runtimes: &RuntimesArgs) -> Result<Source, Failure> {
     if !file.is_file() {
         return Err(no_project(file));
     }
-    let project = if config::template::is_template(file) { template(file)? } else { own(file)? };
+    let project = if config::template::is_template(file) { template(file)? } else { own(file, runtimes)? };
     let packages = packages(&project)?;
     Ok(Source { project, packages })
 }
@@ -47,9 +48,10 @@ fn template(file: &Path) -> Result<Project, Failure> {
 }
 
 /// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
-fn own(file: &Path) -> Result<Project, Failure> {
+fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
     let config = project::load(file)?;
-    let outcomes = builds::run(&config, &config.functions, Which::Stale, Show::fitting());
+    let runtimes = runtimes.open_alone(&config)?;
+    let outcomes = Builder::new(&config, runtimes.as_ref(), Show::fitting()).run(&config.functions, Which::Stale);
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(_, outcome)| match outcome {

@@ -11,7 +11,7 @@ use super::{BuildError, Job, Progress, Toolchain, failed_io, tool, wit_dir};
 use crate::config::Language;
 
 /// Files that are the entry module if `package.json` names none.
-pub(super) const ENTRIES: &[&str] = &["index.js", "index.mjs"];
+const ENTRIES: &[&str] = &["index.js", "index.mjs"];
 
 const PACKAGE: &str = "@bytecodealliance/componentize-js";
 const SCRIPT: &str = include_str!("componentize.mjs");

@@ -1,9 +1,10 @@
-//! Source → component, by the tools of each language's own ecosystem: cargo, componentize-js, componentize-py, or a
-//! command that the user gives. Blocking: call it from a thread that may wait for minutes.
+//! Source → component: JavaScript, TypeScript and Python by wisp's own language runtimes; Rust by cargo; by
+//! componentize-js, componentize-py or a command where the user says so. Blocking: call it from a thread that may wait for
+//! minutes.
 //!
-//! The way: `build` resolves the paths ▸ one recipe (`rust`, `javascript`, `python` or the command) writes into a
-//! scratch directory beside the component ▸ a rename puts the result in place. `tool` runs processes, `wit` owns the WIT
-//! package that recipes and templates need as files.
+//! The way: `build` resolves the paths ▸ one recipe (`loaded`, `rust`, `javascript`, `python` or the command) writes into a
+//! scratch directory beside the component ▸ a rename puts the result in place ▸ `stale` notes what it was made from. `tool`
+//! runs processes, `wit` owns the WIT package that recipes and templates need as files.
 
 use std::{
     fs::{self, File},
@@ -13,13 +14,19 @@ use std::{
     time::SystemTime,
 };
 
-use crate::config::Language;
+use super::runtime::Runtimes;
+use crate::config::{BuildConfig, Evaluate, FunctionConfig, Language, Limits, ServerConfig};
 
 mod javascript;
+mod loaded;
+mod packages;
 mod python;
 mod rust;
+mod sources;
 mod stale;
 mod tool;
+mod typescript;
+mod user_error;
 mod wit;
 
 pub use stale::is_stale;
@@ -34,12 +41,43 @@ pub struct Plan<'a> {
     pub language: Option<Language>,
     /// A shell command in place of the language's recipe.
     pub command: Option<&'a str>,
-    /// The world that the sources implement. Only JavaScript and Python need it: Rust sources name theirs.
-    pub world: &'a str,
+    /// The world that JavaScript or Python sources implement, for componentize-js or componentize-py; `None`: they are
+    /// loaded into wisp's own runtime of their language. Rust sources name theirs.
+    pub world: Option<&'a str>,
+    /// What a language runtime needs to know; `None`: only other recipes can be followed.
+    pub loading: Option<Loading<'a>>,
     /// The file to write.
     pub component: &'a Path,
     /// Holds what is made once for all builds: the WIT package as files, the standard library for Rust.
     pub cache_dir: &'a Path,
+}
+
+/// What the sources of a function are told while a language runtime loads them: what they will be told when they run.
+#[derive(Clone, Copy)]
+pub struct Loading<'a> {
+    /// The runtimes.
+    pub runtimes: &'a Runtimes,
+    /// The function: its handlers, environment, memory, and whether it has an HTTP trigger.
+    pub function: &'a FunctionConfig,
+    /// Account and region.
+    pub server: &'a ServerConfig,
+    /// What the instance may hold.
+    pub limits: &'a Limits,
+    /// When the top level of the sources runs.
+    pub evaluate: Evaluate,
+}
+
+impl std::fmt::Debug for Loading<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loading").field("function", &self.function.name).field("evaluate", &self.evaluate).finish()
+    }
+}
+
+/// A component that was built.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// What the author should know although all went well.
+    pub warnings: Vec<String>,
 }
 
 /// Why there is no component.
@@ -94,7 +132,7 @@ struct Job<'a> {
 ///
 /// # Errors
 /// See [`BuildError`].
-pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
+pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     let io = |error| failed_io(plan.source, error);
     let started = SystemTime::now();
     let has_lock = plan.source.join("Cargo.lock").exists();
@@ -102,31 +140,105 @@ pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<(), Buil
     let scratch = scratch_beside(&component).map_err(io)?;
     let job = Job {
         source: plan.source.canonicalize().map_err(io)?,
-        world: plan.world,
+        world: plan.world.unwrap_or("event-function"),
         cache_dir: std::path::absolute(plan.cache_dir).map_err(io)?,
         output: scratch.path().join("component.wasm"),
     };
-    match (plan.command, plan.language.or_else(|| detect(plan.source))) {
-        (Some(command), _) => run_command(command, &job, &component, progress)?,
-        (None, Some(Language::Rust)) => rust::build(&job, progress)?,
-        (None, Some(Language::JavaScript)) => javascript::build(&job, progress)?,
-        (None, Some(Language::Python)) => python::build(&job, progress)?,
-        (None, None) => return Err(unknown_language(&job.source)),
+    // Before the build, so that an edit meanwhile is not missed.
+    let note = stale::Note::of(plan);
+    let mut warnings = Vec::new();
+    match (recipe(plan), language(plan)) {
+        (Recipe::Command(command), _) => run_command(command, &job, &component, progress)?,
+        (Recipe::Runtime(language), _) => warnings = load(plan, language, &job, progress)?,
+        (Recipe::Toolchain, Some(Language::Rust)) => rust::build(&job, progress)?,
+        (Recipe::Toolchain, Some(Language::JavaScript)) => javascript::build(&job, progress)?,
+        (Recipe::Toolchain, Some(Language::Python)) => python::build(&job, progress)?,
+        (Recipe::Toolchain, None) => return Err(unknown_language(&job.source)),
     }
     // The first build of a package writes its lock file, which must not count as an edit.
     let lock = if has_lock { None } else { modified(&job.source.join("Cargo.lock")) };
     put_in_place(&job, &component, lock.map_or(started, |lock| lock.max(started)))?;
-    stale::remember(plan).map_err(io)
+    note.keep(plan).map_err(io)?;
+    Ok(Built { warnings })
 }
+
+/// What makes the component.
+enum Recipe<'a> {
+    /// A shell command.
+    Command(&'a str),
+    /// wisp's runtime of the language.
+    Runtime(Language),
+    /// The language's own tools.
+    Toolchain,
+}
+
+fn recipe<'a>(plan: &Plan<'a>) -> Recipe<'a> {
+    match (plan.command, language(plan)) {
+        (Some(command), _) => Recipe::Command(command),
+        (None, Some(language @ (Language::JavaScript | Language::Python))) if plan.world.is_none() => {
+            Recipe::Runtime(language)
+        }
+        (None, _) => Recipe::Toolchain,
+    }
+}
+
+fn language(plan: &Plan<'_>) -> Option<Language> {
+    plan.language.or_else(|| detect(plan.source))
+}
+
+/// The language whose runtime builds a function; `None` if something else does.
+pub fn runtime_of(build: &BuildConfig) -> Option<Language> {
+    if build.command.is_some() || build.world.is_some() {
+        return None;
+    }
+    build.language.or_else(|| detect(&build.source)).filter(|language| *language != Language::Rust)
+}
+
+fn load(plan: &Plan<'_>, language: Language, job: &Job<'_>, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
+    let Some(loading) = &plan.loading else {
+        return Err(BuildError {
+            tool: format!("the {} runtime", language.name()),
+            directory: job.source.clone(),
+            reason: "no runtime was given".into(),
+            advice: "Name a `world` in the function's `build` to use the language's own tools".into(),
+            output: String::new(),
+        });
+    };
+    loaded::build(job, language, loading, progress)
+}
+
+/// Files that tell that a directory holds JavaScript or TypeScript.
+const JAVASCRIPT_ENTRIES: &[&str] = &[
+    "index.js",
+    "index.mjs",
+    "index.cjs",
+    "index.ts",
+    "index.mts",
+    "index.cts",
+    "index.tsx",
+    "index.jsx",
+    "server.js",
+    "server.mjs",
+    "server.ts",
+    "app.js",
+    "app.mjs",
+    "app.ts",
+    "main.js",
+    "main.mjs",
+    "main.ts",
+];
+
+/// Files that tell that a directory holds Python.
+const PYTHON_ENTRIES: &[&str] = &["app.py", "main.py", "index.py", "wsgi.py", "asgi.py", "manage.py"];
 
 /// The language of the sources in a directory, by the files that its tools look for.
 pub fn detect(source: &Path) -> Option<Language> {
     let has = |name: &str| source.join(name).is_file();
     if has("Cargo.toml") {
         Some(Language::Rust)
-    } else if has("package.json") || javascript::ENTRIES.iter().any(|name| has(name)) {
+    } else if has("package.json") || JAVASCRIPT_ENTRIES.iter().any(|name| has(name)) {
         Some(Language::JavaScript)
-    } else if python::ENTRIES.iter().any(|name| has(name)) {
+    } else if PYTHON_ENTRIES.iter().any(|name| has(name)) {
         Some(Language::Python)
     } else {
         None
@@ -213,8 +325,8 @@ fn unknown_language(source: &Path) -> BuildError {
         directory: source.into(),
         reason: format!(
             "no Cargo.toml (Rust), package.json or {} (JavaScript), {} (Python) is in it",
-            javascript::ENTRIES.join(" or "),
-            python::ENTRIES.join(" or "),
+            JAVASCRIPT_ENTRIES.join(" or "),
+            PYTHON_ENTRIES.join(" or "),
         ),
         advice: "Point `build.source` at the sources, or say in `build.command` how they are built".into(),
         output: String::new(),

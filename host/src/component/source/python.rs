@@ -9,7 +9,7 @@ use super::{BuildError, Job, Progress, Toolchain, failed_io, tool, wit_dir};
 use crate::config::Language;
 
 /// Files that are the entry module.
-pub(super) const ENTRIES: &[&str] = &["app.py", "main.py"];
+const ENTRIES: &[&str] = &["app.py", "main.py"];
 
 const INSTALL: &str =
     "Run `python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1` there or in a directory above";

@@ -1,4 +1,4 @@
-//! Whether a component is out of date: by the times of its sources, and by what it was built for.
+//! Whether a component is out of date: by its sources, and by what it was built for.
 
 use std::{
     fs::{self, DirEntry},
@@ -9,33 +9,104 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Plan, modified, wit};
+use super::{
+    Loading, Plan, Recipe, modified, recipe,
+    sources::{self, Fingerprint},
+    wit,
+};
+use crate::config::Language;
 
 /// Holds no sources, whatever its language.
 const NOT_SOURCES: &[&str] = &["target", "node_modules", "__pycache__", "venv"];
 
-/// Whether the component is missing, older than a source file, or built for another world or by another command.
+/// Whether the component is missing or out of date: for a language runtime by the contents of its sources, for other
+/// recipes by their times; for all by what it was built for.
 pub fn is_stale(plan: &Plan<'_>) -> bool {
-    match modified(plan.component) {
-        None => true,
-        Some(built) => is_recipe_changed(plan) || has_newer(plan.source, built),
+    let Some(built) = modified(plan.component) else { return true };
+    match (recipe(plan), Note::read(plan)) {
+        (Recipe::Runtime(_), None) => true,
+        (Recipe::Runtime(_), Some(note)) => note.made_for != made_for(plan) || note.has_other_sources(plan),
+        // A component without a note was built by other hands; its times say enough.
+        (_, note) => note.is_some_and(|note| note.made_for != made_for(plan)) || has_newer(plan.source, built),
     }
 }
 
-/// Notes what the component was built for.
-pub(super) fn remember(plan: &Plan<'_>) -> io::Result<()> {
-    let note = note_path(plan);
-    fs::create_dir_all(note.parent().unwrap_or(plan.cache_dir))?;
-    fs::write(note, recipe(plan))
+/// What a component was built from and for.
+pub(super) struct Note {
+    made_for: String,
+    sources: Option<Fingerprint>,
 }
 
-/// A component without a note was built by other hands; its times say enough.
-fn is_recipe_changed(plan: &Plan<'_>) -> bool {
-    fs::read_to_string(note_path(plan)).is_ok_and(|noted| noted != recipe(plan))
+impl Note {
+    /// As things are now.
+    pub(super) fn of(plan: &Plan<'_>) -> Self {
+        let by_content = matches!(recipe(plan), Recipe::Runtime(_));
+        Self { made_for: made_for(plan), sources: by_content.then(|| sources::fingerprint(plan.source)) }
+    }
+
+    pub(super) fn keep(&self, plan: &Plan<'_>) -> io::Result<()> {
+        let path = note_path(plan);
+        fs::create_dir_all(path.parent().unwrap_or(plan.cache_dir))?;
+        let sources = self.sources.as_ref().map(|it| format!("{} {}", it.stamp, it.content)).unwrap_or_default();
+        fs::write(path, format!("{}\n{sources}", self.made_for))
+    }
+
+    fn read(plan: &Plan<'_>) -> Option<Self> {
+        let text = fs::read_to_string(note_path(plan)).ok()?;
+        let (made_for, sources) = text.rsplit_once('\n')?;
+        let sources = sources
+            .split_once(' ')
+            .map(|(stamp, content)| Fingerprint { stamp: stamp.to_owned(), content: content.to_owned() });
+        Some(Self { made_for: made_for.to_owned(), sources })
+    }
+
+    /// Reads the files only if their times and sizes say that they may have changed.
+    fn has_other_sources(&self, plan: &Plan<'_>) -> bool {
+        let Some(noted) = &self.sources else { return true };
+        if noted.stamp == sources::stamp(plan.source) {
+            return false;
+        }
+        let now = sources::fingerprint(plan.source);
+        if noted.content != now.content {
+            return true;
+        }
+        // The next look need not read them again. Not worth failing for.
+        let _ = Self { made_for: self.made_for.clone(), sources: Some(now) }.keep(plan);
+        false
+    }
 }
 
-fn recipe(plan: &Plan<'_>) -> String {
-    format!("{}\n{:?}\n{:?}\n{}\n", plan.world, plan.language, plan.command, wit::digest())
+fn made_for(plan: &Plan<'_>) -> String {
+    match (recipe(plan), &plan.loading) {
+        (Recipe::Runtime(language), Some(loading)) => made_for_runtime(language, loading),
+        _ => format!("{:?}\n{:?}\n{:?}\n{}", plan.world, plan.language, plan.command, wit::digest()),
+    }
+}
+
+/// All that the sources can see while they are loaded, and what the runtime is told.
+fn made_for_runtime(language: Language, loading: &Loading<'_>) -> String {
+    let Loading { runtimes, function, server, evaluate, .. } = *loading;
+    let runtime = runtimes.find(language).map(|file| file.digest).unwrap_or_default();
+    let handlers = [
+        Some(&function.handler),
+        function.initializer.as_ref(),
+        function.pre_freeze_handler.as_ref(),
+        function.pre_stop_handler.as_ref(),
+        function.after_restore.as_ref(),
+    ];
+    let told = format!(
+        "{} {runtime} {evaluate:?} {handlers:?} {:?} {} {:?} {} {} {} {} {}",
+        env!("CARGO_PKG_VERSION"),
+        function.handler_type,
+        function.http.is_some(),
+        function.environment,
+        function.memory,
+        function.service,
+        function.name,
+        server.account_id,
+        server.region,
+    );
+    format!("runtime {}", wit::short_hex(&Sha256::digest(told)))
 }
 
 fn note_path(plan: &Plan<'_>) -> PathBuf {

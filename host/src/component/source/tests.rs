@@ -22,7 +22,7 @@ impl Project {
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
 
-    fn build(&self, command: Option<&str>, world: &str) -> Result<(), BuildError> {
+    fn build(&self, command: Option<&str>, world: &str) -> Result<Built, BuildError> {
         self.with_plan(command, world, |plan| build(plan, &mut |_| {}))
     }
 
@@ -33,7 +33,16 @@ impl Project {
     fn with_plan<T>(&self, command: Option<&str>, world: &str, then: impl FnOnce(&Plan<'_>) -> T) -> T {
         let (component, cache_dir) = (self.path("f.wasm"), self.path(".wisp"));
         let source = self.0.path();
-        then(&Plan { source, language: None, command, world, component: &component, cache_dir: &cache_dir })
+        let world = Some(world);
+        then(&Plan {
+            source,
+            language: None,
+            command,
+            world,
+            loading: None,
+            component: &component,
+            cache_dir: &cache_dir,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `[functions.<name>]` with its `build`, `http` and `environment`.
+//! `[functions.<name>]` with its `build`, `http`, `async` and `environment`.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,16 @@ use std::{
 use http::Method;
 
 use super::{
-    Section,
+    Section, asynchronous,
     server::{ANY_TIME, COUNT, COUNT_OR_NONE, at_least_one},
     text::{self, told},
 };
 use crate::{
     capability::outbound::OutboundPolicy,
+    component::source,
     config::{
-        BuildConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, Language, PayloadFormat, TriggerAuth,
+        BuildConfig, Evaluate, FunctionConfig, HandlerType, HttpTriggerConfig, InitializationFailure, Isolation,
+        Language, PayloadFormat, TriggerAuth,
         units::{ByteSize, Span},
     },
 };
@@ -55,10 +57,7 @@ const IDLE_TIMEOUT: Span = Span(Duration::from_secs(60));
 /// Names and values of the environment together, in bytes.
 const ENVIRONMENT: usize = 4096;
 
-/// The world of a function that takes events.
-const WORLD: &str = "event-function";
-
-const fn seconds(least: u64, most: u64) -> RangeInclusive<Span> {
+pub(super) const fn seconds(least: u64, most: u64) -> RangeInclusive<Span> {
     Span(Duration::from_secs(least))..=Span(Duration::from_secs(most))
 }
 
@@ -67,25 +66,31 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
     if let Err(reason) = text::name(name, text::FUNCTION_NAME) {
         section.problem_here(&reason);
     }
-    let build = section.table("build", build);
+    let build = section.table("build", build).or_else(|| build_here(section));
+    let (pre_freeze, pre_freeze_handler) = hook(section, "pre_freeze");
+    let (pre_stop, pre_stop_handler) = hook(section, "pre_stop");
     let function = FunctionConfig {
         name: name.into(),
         service: service(section),
         component: component(name, build.as_ref(), section),
+        code_dir: section.path("code_dir").or_else(|| code_of(build.as_ref())),
         build,
         handler: told(section, "handler", ""),
-        initializer: initializer(section),
+        initializer: named_handler(section, "initializer"),
         timeout: section.within("timeout", TIMEOUT, TIMEOUT_RANGE).0,
         initialization_timeout: section.within("initialization_timeout", TIMEOUT, INITIALIZATION_RANGE).0,
         initialization_failure: section
             .choice("initialization_failure", &FAILURES)
             .unwrap_or(InitializationFailure::Retry),
-        pre_freeze: section.or("pre_freeze", false),
-        pre_stop: section.or("pre_stop", false),
+        pre_freeze,
+        pre_freeze_handler,
+        pre_stop,
+        pre_stop_handler,
+        after_restore: hook_handler(section, "after_restore"),
+        handler_type: section.choice("handler_type", &HANDLER_TYPES),
         hook_timeout: section.within("hook_timeout", TIMEOUT, HOOK_RANGE).0,
         memory: section.within("memory", MEMORY, MEMORY_RANGE).0,
         scratch: section.or("scratch", SCRATCH).0,
-        code_dir: section.path("code_dir"),
         instance_concurrency: at_least_one(section, "instance_concurrency", 1, CONCURRENCY),
         min_instances: section.count("min_instances", 0, COUNT_OR_NONE),
         max_instances: at_least_one(section, "max_instances", MAX_INSTANCES, COUNT),
@@ -97,6 +102,7 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
         log_project: told(section, "log_project", ""),
         log_store: told(section, "log_store", ""),
         http: section.table("http", http_trigger),
+        asynchronous: section.table("async", asynchronous::function).unwrap_or_default(),
     };
     check_instances(&function, section);
     function
@@ -107,6 +113,10 @@ const FAILURES: [(&str, InitializationFailure); 2] =
 
 const ISOLATIONS: [(&str, Isolation); 2] = [("instance", Isolation::Instance), ("request", Isolation::Request)];
 
+const HANDLER_TYPES: [(&str, HandlerType); 3] =
+    [("event", HandlerType::Event), ("http", HandlerType::Http), ("either", HandlerType::Either)];
+
+const EVALUATE: [(&str, Evaluate); 2] = [("build", Evaluate::Build), ("start", Evaluate::Start)];
 const AUTHS: [(&str, TriggerAuth); 2] = [("anonymous", TriggerAuth::Anonymous), ("function", TriggerAuth::Function)];
 
 const LANGUAGES: [(&str, Language); 3] =
@@ -141,9 +151,50 @@ fn component(name: &str, build: Option<&BuildConfig>, section: &mut Section<'_>)
     }
 }
 
-fn initializer(section: &mut Section<'_>) -> Option<Arc<str>> {
-    let initializer = told(section, "initializer", "");
-    (!initializer.is_empty()).then_some(initializer)
+fn named_handler(section: &mut Section<'_>, key: &'static str) -> Option<Arc<str>> {
+    let name = told(section, key, "");
+    (!name.is_empty()).then_some(name)
+}
+
+/// A hook is switched on for `wasi:http` components, and named for sources; a named one is on.
+fn hook(section: &mut Section<'_>, key: &'static str) -> (bool, Option<Arc<str>>) {
+    if section.is_bool(key) {
+        return (section.or(key, false), None);
+    }
+    let name = hook_handler(section, key);
+    (name.is_some(), name)
+}
+
+/// A hook's handler has a file before its last dot: a slip such as `"yes"` has none.
+fn hook_handler(section: &mut Section<'_>, key: &'static str) -> Option<Arc<str>> {
+    let name = named_handler(section, key)?;
+    if !name.contains('.') {
+        section.problem(key, format!("{name:?} is no handler; give one such as \"index.{key}\""));
+    }
+    Some(name)
+}
+
+/// A function that names neither a component nor a `build` is made of the sources beside the file, if there are any that
+/// a language runtime takes.
+fn build_here(section: &mut Section<'_>) -> Option<BuildConfig> {
+    if section.has("component") || section.has("build") {
+        return None;
+    }
+    let source = own_directory(section.file.directory());
+    let language = source::detect(&source)?;
+    (language != Language::Rust).then_some(BuildConfig {
+        source,
+        language: None,
+        command: None,
+        world: None,
+        evaluate: Evaluate::Build,
+    })
+}
+
+/// What a language runtime loaded, it may want to read again: data files, modules that are imported late.
+fn code_of(build: Option<&BuildConfig>) -> Option<PathBuf> {
+    let build = build?;
+    source::runtime_of(build).map(|_| build.source.clone())
 }
 
 fn max_requests(section: &mut Section<'_>) -> Option<NonZeroU32> {
@@ -178,7 +229,8 @@ fn build(section: &mut Section<'_>) -> BuildConfig {
         source: section.path("source").unwrap_or_else(|| own_directory(section.file.directory())),
         language: section.choice("language", &LANGUAGES),
         command: section.get("command"),
-        world: section.or("world", WORLD.to_owned()),
+        world: section.get("world"),
+        evaluate: section.choice("evaluate", &EVALUATE).unwrap_or(Evaluate::Build),
     }
 }
 

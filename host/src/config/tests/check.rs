@@ -3,7 +3,10 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 use http::Method;
 
 use super::{Config, ConfigError, load, parse, parse_with};
-use crate::config::{AccessScope, BuildConfig, Environment, InitializationFailure, Isolation, Language, PayloadFormat};
+use crate::config::{
+    AccessScope, AsyncConfig, BuildConfig, Environment, Evaluate, HandlerType, InitializationFailure, Isolation,
+    Language, PayloadFormat,
+};
 
 fn config(text: &str) -> Config {
     parse(text, Path::new("/srv/wisp.toml")).unwrap_or_else(|error| panic!("{error}"))
@@ -21,7 +24,7 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, access_keys, functions, domains, warnings, files } = config("");
+    let Config { server, limits, events, access_keys, functions, domains, warnings, files } = config("");
     assert!(warnings.is_empty());
     assert!(access_keys.is_empty());
     assert_eq!(files.len(), 1);
@@ -40,8 +43,36 @@ fn an_empty_file_is_a_host_of_defaults() {
     assert_eq!((limits.sync_body, limits.async_body), (16 << 20, 128 << 10));
     assert_eq!((limits.response_headers, limits.response_body), (4 << 10, 16 << 20));
     assert_eq!((limits.log, limits.resources, limits.table_elements), (256 << 10, 1024, 200_000));
+    assert_eq!((events.function_queue_length, events.queue_length, events.queue_size), (10_000, 100_000, 1 << 30));
+    assert_eq!((events.function_concurrency.get(), events.concurrency.get()), (32, 128));
+    assert_eq!((events.retention, events.dead_letters), (Duration::from_secs(7 * 86_400), 10_000));
     assert!(functions.is_empty());
     assert!(domains.is_empty());
+}
+
+#[test]
+fn asynchronous_invocations_have_a_table_of_their_own() {
+    let functions = config(
+        "[functions.f]\ncomponent = \"f.wasm\"\n[functions.f.async]\nmax_retry_attempts = 0\nmax_event_age = \"5 min\"\n\
+         on_success = \"shop/audit\"\non_failure = \"https://example.com/failed\"\nstateful = true\n",
+    )
+    .functions;
+    let settings = &functions[0].asynchronous;
+    assert_eq!((settings.max_retry_attempts, settings.max_event_age), (0, Duration::from_secs(300)));
+    assert_eq!(settings.on_success.as_ref().unwrap().to_string(), "shop/audit");
+    assert_eq!(settings.on_failure.as_ref().unwrap().to_string(), "https://example.com/failed");
+    assert!(settings.stateful);
+    assert_eq!(config("[functions.f]\ncomponent = \"f.wasm\"\n").functions[0].asynchronous, AsyncConfig::default());
+}
+
+#[test]
+fn wrong_settings_of_asynchronous_invocations_are_named() {
+    let table = |line: &str| wrong_function(&format!("[functions.hello.async]\n{line}"));
+    assert!(table("max_retry_attempts = 9").contains("9 is out of range; give 0 to 8"));
+    assert!(table("max_event_age = \"8 d\"").contains("give 1 s to 7 d"));
+    assert!(table("on_failure = \"acs:mns:cn-shanghai:1:/queues/q/messages\"").contains("give a function"));
+    assert!(table("on_faliure = \"f\"").contains("unknown key `on_faliure`"), "{}", table("on_faliure = \"f\""));
+    assert!(wrong("[events]\nfunction_concurrency = 9\nconcurrency = 8\n").contains("more than `concurrency`"));
 }
 
 #[test]
@@ -63,6 +94,19 @@ fn a_function_needs_no_more_than_its_component() {
     assert_eq!(hello.isolation, Isolation::Instance);
     assert!(hello.environment.is_empty() && hello.allowed_outbound.is_empty());
     assert!(hello.http.is_none());
+}
+
+#[test]
+fn sources_beside_the_file_are_built_if_nothing_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("index.mjs"), "").unwrap();
+    let path = directory.path().join("wisp.toml");
+    let hello = parse("[functions.hello]\n", &path).unwrap().functions.remove(0);
+    assert_eq!(hello.component, directory.path().join("hello.wasm"));
+    assert_eq!(hello.build.unwrap().source, directory.path());
+    assert_eq!(hello.code_dir.as_deref(), Some(directory.path()), "the runtime may read the sources late");
+    let built = parse("[functions.hello.build]\nworld = \"event-function\"\n", &path).unwrap().functions.remove(0);
+    assert_eq!(built.code_dir, None, "what componentize-js makes stands alone");
 }
 
 #[test]
@@ -98,7 +142,9 @@ fn every_key_is_read() {
         initialization_timeout = "5 min"
         initialization_failure = "replace"
         pre_freeze = true
-        pre_stop = true
+        pre_stop = "index.preStop"
+        after_restore = "index.afterRestore"
+        handler_type = "http"
         hook_timeout = "90 s"
         memory = "64 MB"
         scratch = "0 B"
@@ -117,6 +163,7 @@ fn every_key_is_read() {
         language = "rust"
         command = "make"
         world = "http-function"
+        evaluate = "start"
         [functions.hello.http]
         methods = ["GET", "POST"]
         payload_format = "api-gateway"
@@ -140,11 +187,16 @@ fn every_key_is_read() {
         source: "/srv/src".into(),
         language: Some(Language::Rust),
         command: Some("make".to_owned()),
-        world: "http-function".to_owned(),
+        world: Some("http-function".to_owned()),
+        evaluate: Evaluate::Start,
     };
     assert_eq!(hello.build, Some(build));
     assert_eq!(hello.component, Path::new("/srv/src/hello.wasm"));
     assert_eq!(hello.initializer.as_deref(), Some("index.initializer"));
+    assert!(hello.pre_freeze && hello.pre_stop);
+    assert_eq!((hello.pre_freeze_handler.as_deref(), hello.pre_stop_handler.as_deref()), (None, Some("index.preStop")));
+    assert_eq!(hello.after_restore.as_deref(), Some("index.afterRestore"));
+    assert_eq!(hello.handler_type, Some(HandlerType::Http));
     assert_eq!(hello.code_dir.as_deref(), Some(Path::new("/srv/code")));
     assert_eq!(hello.initialization_failure, InitializationFailure::Replace);
     assert_eq!(hello.max_requests_per_instance.map(u32::from), Some(1000));
@@ -219,7 +271,11 @@ wisp.toml:17: route `/b`: no function helo in service default; did you mean `hel
 fn wrong_lines_of_a_function_say_what_to_write() {
     for (lines, message) in [
         ("handler = 3", "`handler` in [functions.hello]: invalid type: integer `3`, expected a string"),
-        ("pre_stop = \"yes\"", "`pre_stop` in [functions.hello]: invalid type: string \"yes\", expected a boolean"),
+        (
+            "pre_stop = \"yes\"",
+            "`pre_stop` in [functions.hello]: \"yes\" is no handler; give one such as \"index.pre_stop\"",
+        ),
+        ("handler_type = \"rpc\"", "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\""),
         ("http = true", "`http` in [functions.hello]: expected a table, found boolean"),
         ("component_ = 1", "unknown key `component_` in [functions.hello]; did you mean `component`?"),
         (

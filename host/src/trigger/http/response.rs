@@ -26,7 +26,8 @@ fn is_ignored(name: &HeaderName) -> bool {
 /// The answer of `wisp:function/http-handler`.
 pub(super) fn from_record(answer: abi::HttpResponse, limits: &Limits) -> Result<Response<Bytes>, PlatformError> {
     let status = status(answer.status_code)?;
-    let mut headers = HeaderMap::with_capacity(answer.headers.len());
+    // One more: the request id comes to it.
+    let mut headers = HeaderMap::with_capacity(answer.headers.len() + 1);
     for (name, value) in &answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             PlatformError::bad_response(format!("the function's response header name {name:?} is invalid"))

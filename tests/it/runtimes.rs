@@ -1,0 +1,122 @@
+//! The language runtimes of `guest-sdk`: the plain templates of `wisp new`, as they are, through the real host.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::json;
+use support::{Project, TestHost, project, root};
+
+fn runtimes() -> wisp::component::runtime::Runtimes {
+    let directories = ["guest-sdk/js/runtime", "guest-sdk/python/runtime"].map(|place| root().join(place));
+    project::runtimes_in(Project::loader(), directories.to_vec())
+}
+
+/// A template of `wisp new` as a project, built, and its configuration.
+fn template(name: &str) -> (Project, String) {
+    let project = Project::with(runtimes(), &[]);
+    let directory: PathBuf = root().join("host/templates").join(name);
+    for file in fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        project.write(path.file_name().unwrap().to_str().unwrap(), fs::read(&path).unwrap());
+    }
+    let toml = fs::read_to_string(project.path().join("wisp.toml")).unwrap();
+    // Tests share two cores.
+    let toml = toml.replace("timeout = \"3 s\"", "timeout = \"30 s\"\ninitialization_timeout = \"30 s\"");
+    let built = project.build(&toml);
+    let built = built.unwrap_or_else(|error| panic!("{error}\n{}", error.output));
+    assert!(built.warnings.is_empty(), "{:?}", built.warnings);
+    (project, toml)
+}
+
+async fn served(name: &str) -> TestHost {
+    let (project, toml) = template(name);
+    TestHost::start_project(&project, &toml).await
+}
+
+const ORDER: &str = r#"{"currency": "USD", "items": [{"sku": "pen", "price": 1.5, "quantity": 4}]}"#;
+const READINGS: &str = r#"[{"sensor": "a", "celsius": 21.5}, {"sensor": "b", "celsius": 9}]"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_event_prices_an_order() {
+    let host = served("js-event").await;
+    let answer = host.invoke("js-event", ORDER).await.json();
+    assert_eq!((&answer["currency"], &answer["net"]), (&json!("USD"), &json!(6)));
+    host.logs("js-event", "5 rates are loaded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_http_says_what_it_was_asked() {
+    let host = served("js-http").await;
+    let answer = host.get("js-http", "/a/b?c=d").await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!((&answer.json()["path"], &answer.json()["queries"]["c"]), (&json!("/a/b"), &json!("d")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_ts_event_sums_up_readings() {
+    let host = served("ts-event").await;
+    let answer = host.invoke("ts-event", READINGS).await.json();
+    assert_eq!(answer, json!({ "count": 2, "warmest": "a", "mean": 15.25 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_python_event_sums_up_a_table() {
+    let host = served("python-event").await;
+    let answer = host.invoke("python-event", "city,celsius\nRome,21.5\nOslo,9").await.json();
+    assert_eq!(answer, json!({ "count": 2, "warmest": "Rome", "mean": 15.25 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_python_http_says_what_it_was_asked() {
+    let host = served("python-http").await;
+    let answer = host.get("python-http", "/a/b?c=d").await;
+    assert_eq!((&answer.json()["path"], &answer.json()["query"]), (&json!("/a/b"), &json!("c=d")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_flask_keeps_notes() {
+    let host = served("flask").await;
+    let headers = [("content-type", "application/json")];
+    let answer = host.request("POST", "flask", "/", &headers, r#"{"text":"buy milk"}"#).await;
+    assert_eq!((answer.status, answer.json()), (201, json!({ "count": 1 })));
+    assert_eq!(host.get("flask", "/").await.json(), json!({ "notes": ["buy milk"] }));
+}
+
+#[test]
+fn an_error_in_python_names_file_and_line() {
+    let project =
+        Project::with(runtimes(), &[("main.py", "import json\n\ndef handler(event, context)\n    return 1\n")]);
+    let error = project.build("[functions.f.build]\n").unwrap_err();
+    assert!(error.to_string().contains("main.py:3: "), "{error}");
+    project.write("main.py", "import json\n\njson.nothing()\n");
+    let error = project.build("[functions.f.build]\n").unwrap_err();
+    assert!(error.to_string().contains("main.py:3: "), "{error}");
+    assert!(error.output.contains("3 | json.nothing()"), "{}", error.output);
+}
+
+#[test]
+fn an_error_in_javascript_names_file_line_and_column() {
+    let project = Project::with(runtimes(), &[("index.js", "const a = 1;\nconst b = ;\nexports.handler = () => a;\n")]);
+    let error = project.build("[functions.f.build]\n").unwrap_err();
+    assert!(error.to_string().contains("index.js:2:11: SyntaxError: "), "{error}");
+    project.write("index.js", "const a = 1;\n\nnothing();\nexports.handler = () => a;\n");
+    let error = project.build("[functions.f.build]\n").unwrap_err();
+    assert!(error.to_string().contains("index.js:3:"), "{error}");
+    assert!(error.output.contains("3 | nothing();"), "{}", error.output);
+}
+
+#[test]
+fn a_module_or_a_handler_that_is_missing_is_named() {
+    let project = Project::with(
+        runtimes(),
+        &[("index.js", "exports.handler = () => 1;\n"), ("main.py", "def handler(e, c): return 1\n")],
+    );
+    for (language, handler, name) in [
+        ("javascript", "index.main", "main"),
+        ("javascript", "other.handler", "other"),
+        ("python", "main.main", "main"),
+    ] {
+        let toml = format!("[functions.f]\nhandler = \"{handler}\"\n[functions.f.build]\nlanguage = \"{language}\"\n");
+        let error = project.build(&toml).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Sources on disk, built by language runtimes as `wisp build` does it.
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use wisp::{
+    component::{
+        ArtifactCache, Loader,
+        runtime::Runtimes,
+        source::{self, BuildError, Built, Loading, Plan},
+    },
+    config::{Config, FunctionConfig},
+    engine::Engines,
+};
+
+use crate::{cache, guest, parsed};
+
+/// A directory with the test runtime (`tests/guests/runtime`) in the place of both languages' own.
+pub static TEST_RUNTIME: LazyLock<PathBuf> = LazyLock::new(|| {
+    let runtime = guest("runtime");
+    let directory = cache().join("runtimes");
+    fs::create_dir_all(&directory).unwrap();
+    for name in ["js-runtime.wasm", "python-runtime.wasm"] {
+        let scratch = tempfile::NamedTempFile::new_in(&directory).unwrap();
+        fs::copy(&runtime, scratch.path()).unwrap();
+        scratch.persist(directory.join(name)).unwrap();
+    }
+    directory
+});
+
+static LOADER: LazyLock<Loader> = LazyLock::new(|| {
+    let slots = NonZeroUsize::new(8).unwrap();
+    Loader::new(Engines::new(slots).unwrap(), artifacts()).unwrap()
+});
+
+fn artifacts() -> ArtifactCache {
+    ArtifactCache::open(&cache().join("runtime-code"), 1 << 30).unwrap()
+}
+
+/// The runtimes in a directory, for instances of `loader`.
+pub fn runtimes(loader: Loader, directory: &Path) -> Runtimes {
+    runtimes_in(loader, vec![directory.to_owned()])
+}
+
+/// The runtimes in several directories.
+pub fn runtimes_in(loader: Loader, directories: Vec<PathBuf>) -> Runtimes {
+    Runtimes::new(loader, artifacts(), directories).unwrap()
+}
+
+/// Sources in a directory of their own.
+pub struct Project {
+    directory: tempfile::TempDir,
+    runtimes: Runtimes,
+}
+
+impl Project {
+    /// A project for the test runtime: name and text of its files.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        Self::with(runtimes(LOADER.clone(), &TEST_RUNTIME), files)
+    }
+
+    /// A project for some runtimes.
+    pub fn with(runtimes: Runtimes, files: &[(&str, &str)]) -> Self {
+        let project = Self { directory: tempfile::tempdir().unwrap(), runtimes };
+        files.iter().for_each(|(name, text)| project.write(name, text));
+        project
+    }
+
+    /// The loader of projects that no host shares.
+    pub fn loader() -> Loader {
+        LOADER.clone()
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A configuration as it stands in the project's directory.
+    pub fn config(&self, toml: &str) -> Config {
+        parsed(toml, self.path())
+    }
+
+    /// Builds the one function of a configuration.
+    pub fn build(&self, toml: &str) -> Result<Built, BuildError> {
+        self.build_telling(toml, &mut |_| {})
+    }
+
+    /// As `build`; what is told meanwhile goes to `progress`.
+    pub fn build_telling(&self, toml: &str, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+        let config = self.config(toml);
+        self.with_plan(&config, |plan| source::build(plan, progress))
+    }
+
+    /// Whether the one function of a configuration has to be built.
+    pub fn is_stale(&self, toml: &str) -> bool {
+        let config = self.config(toml);
+        self.with_plan(&config, source::is_stale)
+    }
+
+    fn with_plan<T>(&self, config: &Config, then: impl FnOnce(&Plan<'_>) -> T) -> T {
+        let function: &FunctionConfig = &config.functions[0];
+        let build = function.build.as_ref().unwrap();
+        let loading = Loading {
+            runtimes: &self.runtimes,
+            function,
+            server: &config.server,
+            limits: &config.limits,
+            evaluate: build.evaluate,
+        };
+        then(&Plan {
+            source: &build.source,
+            language: build.language,
+            command: None,
+            world: build.world.as_deref(),
+            loading: Some(loading),
+            component: &function.component,
+            cache_dir: &self.path().join(".wisp"),
+        })
+    }
+}
