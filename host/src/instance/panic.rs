@@ -30,8 +30,6 @@ fn panic_place(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     fn read(log: &str) -> Option<(String, String)> {
         let document: serde_json::Value = serde_json::from_str(&super::document(log)?).unwrap();
         Some((document["errorMessage"].as_str()?.into(), document["stackTrace"][1].as_str()?.into()))
