@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use support::{Answer, EVENT, MISBEHAVE, TestHost, client};
 
 mod crash;
+mod events;
 mod functions;
 mod qualifiers;
 mod signed;

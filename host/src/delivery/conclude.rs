@@ -13,7 +13,7 @@ use super::{
 use crate::config::AsyncConfig;
 
 /// How often a record is offered to a webhook: with the pauses between, for about half an hour.
-const DELIVERIES: u32 = 13;
+const DELIVERIES: u32 = 16;
 
 /// What a result may have to be kept, as Function Compute's `returnPayload`.
 const LONGEST_RESPONSE: usize = 1 << 20;

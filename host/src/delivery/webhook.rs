@@ -62,11 +62,12 @@ async fn send(url: &Uri, request_id: &str, record: Bytes) -> Result<StatusCode, 
         .header("x-fc-request-id", request_id)
         .body(Full::new(record))
         .map_err(|error| format!("{url}: {error}"))?;
-    // The answer's body is not read: the connection ends with this.
-    tokio::select! {
-        response = sender.send_request(request) => response.map(|response| response.status()).map_err(failed),
-        ended = connection => Err(ended.err().map_or_else(|| format!("{url} closed the connection"), failed)),
-    }
+    // A task of its own: were the connection waited for beside the answer, its end could hide an answer that came with it.
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await;
+    // The answer's body is not read.
+    connection.abort();
+    response.map(|response| response.status()).map_err(failed)
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
