@@ -1,5 +1,5 @@
-//! What was open when the host last ended: it is read page by page, and joins the queue behind nobody who was accepted
-//! before it.
+//! What was open when the host last ended. It is read page by page while the host serves already, so an event that has just
+//! come may be called before one that waited over a restart; among themselves, these keep their order.
 
 use std::{sync::Arc, time::Duration};
 
