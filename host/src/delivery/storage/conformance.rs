@@ -18,7 +18,8 @@ fn sqlite(directory: &Path) -> Backend {
 
 /// Runs a case on fresh events of every backend; the second argument opens them once more.
 fn on_every_backend(case: impl Fn(Backend, &dyn Fn() -> Backend)) {
-    for open in [sqlite] {
+    let backends: [fn(&Path) -> Backend; 1] = [sqlite];
+    for open in backends {
         let directory = tempfile::tempdir().unwrap();
         case(open(directory.path()), &|| open(directory.path()));
     }
