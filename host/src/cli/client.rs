@@ -236,8 +236,16 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
         (Some("DomainNameNotFound"), _) => {
             anyhow!("what answers there are wisp's triggers; give the address of its API, which `wisp serve` prints")
         }
-        (Some(code), Some(message)) => anyhow!("{message} ({code}, status {})", status.as_u16()),
+        (Some(code), Some(message)) => anyhow!("{message} ({code}, status {}){}", status.as_u16(), advice(message)),
         _ => anyhow!("the server answered with status {status}"),
+    }
+}
+
+/// What to do about a refusal, where the server cannot know it.
+pub(super) fn advice(message: &str) -> &'static str {
+    match message.ends_with("Authorization was not specified") {
+        true => ". This wisp wants signed requests: set WISP_ACCESS_KEY_ID and WISP_ACCESS_KEY_SECRET",
+        false => "",
     }
 }
 

@@ -55,12 +55,23 @@ pub(super) fn fields(document: &Json) -> String {
         .as_object()
         .into_iter()
         .flatten()
-        .filter(|(_, value)| !value.is_null() && value.as_str() != Some(""))
+        .filter(|(_, value)| !is_unset(value))
         .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     let width = pairs.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
     let lines = pairs.iter().map(|(key, value)| format!("{}  {value}", paint(STRONG, &format!("{key:<width$}"))));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The ways to say nothing.
+pub(super) fn is_unset(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(entries) => entries.values().all(is_unset),
+        Json::Bool(_) | Json::Number(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -71,8 +82,7 @@ mod tests {
 
     #[test]
     fn attributes_that_are_set_have_a_line_each() {
-        let document =
-            json!({"aliasName": "prod", "versionId": "1", "description": "", "weights": {"2": 0.5}, "x": null});
+        let document = json!({"aliasName": "prod", "versionId": "1", "description": "", "weights": {"2": 0.5}, "x": null, "y": {"z": ""}});
         let text = anstream::adapter::strip_str(&fields(&document)).to_string();
         assert_eq!(text, "aliasName  prod\nversionId  1\nweights    {\"2\":0.5}");
     }

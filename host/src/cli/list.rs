@@ -104,7 +104,9 @@ pub(super) async fn all_functions(control: &Control) -> anyhow::Result<Vec<Value
     for service in names(&control.all(&services(), "services").await?, "serviceName") {
         found.extend(with_service(control.all(&functions_of(&service), "functions").await?, &service));
     }
-    found.extend(control.all(&functions_3(), "functions").await?);
+    // That API also tells of functions that have a service, as `service$function`.
+    let of_3 = control.all(&functions_3(), "functions").await?.into_iter();
+    found.extend(of_3.filter(|function| !function["functionName"].as_str().is_some_and(|name| name.contains('$'))));
     Ok(found)
 }
 
@@ -168,8 +170,11 @@ fn domain(document: &Value) -> Vec<String> {
     let routes: Vec<String> = routes
         .iter()
         .map(|route| {
-            let service = route["serviceName"].as_str().map(|service| format!("{service}/")).unwrap_or_default();
-            format!("{} → {service}{}", cell(&route["path"]), cell(&route["functionName"]))
+            let service = route["serviceName"].as_str().filter(|service| !service.is_empty());
+            let service = service.map(|service| format!("{service}/")).unwrap_or_default();
+            let qualifier = route["qualifier"].as_str().filter(|qualifier| !matches!(*qualifier, "" | "LATEST"));
+            let qualifier = qualifier.map(|qualifier| format!("@{qualifier}")).unwrap_or_default();
+            format!("{} → {service}{}{qualifier}", cell(&route["path"]), cell(&route["functionName"]))
         })
         .collect();
     vec![cell(&document["domainName"]), cell(&document["protocol"]), routes.join(", ")]
@@ -232,10 +237,10 @@ mod tests {
             row(Kind::Alias, json!({"aliasName": "prod", "versionId": "1", "additionalVersionWeight": {"2": 0.05}})),
             ["prod", "1", "{\"2\":0.05}", ""]
         );
-        let routes = json!({"routes": [{"path": "/*", "serviceName": "s", "functionName": "f"}, {"path": "/a", "functionName": "g"}]});
+        let routes = json!({"routes": [{"path": "/*", "serviceName": "s", "functionName": "f"}, {"path": "/a", "functionName": "g", "qualifier": "prod"}]});
         assert_eq!(
             row(Kind::Domain, json!({"domainName": "example.com", "protocol": "HTTP", "routeConfig": routes})),
-            ["example.com", "HTTP", "/* → s/f, /a → g"]
+            ["example.com", "HTTP", "/* → s/f, /a → g@prod"]
         );
     }
 }

@@ -53,9 +53,9 @@ pub(super) fn warn(text: &str) {
     anstream::eprintln!("{} {text}", paint(WARNING, "warning:"));
 }
 
-/// A function with its service, where that does not go without saying.
+/// A function with its service, where it has one and that does not go without saying.
 pub(super) fn full_name(service: &str, function: &str) -> String {
-    if service == DEFAULT_SERVICE { function.to_owned() } else { format!("{service}/{function}") }
+    if service == DEFAULT_SERVICE || service.is_empty() { function.to_owned() } else { format!("{service}/{function}") }
 }
 
 /// Bytes in the unit that people would choose.

@@ -90,7 +90,7 @@ impl TriggerArgs {
         let trigger = match &there {
             Some(there) if there["triggerType"].as_str() != Some(self.kind()) => bail!(
                 "{resource} is of the type {}, which cannot be changed; `wisp remove trigger {}` removes it",
-                there["triggerType"],
+                there["triggerType"].as_str().unwrap_or_default(),
                 resource.name()
             ),
             Some(_) => control.call(Method::PUT, &resource.path(), Some(&Json::Object(body))).await?,

@@ -69,7 +69,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// The configuration in the file at `path`: a `wisp.toml`, or a deployment file of another tool.
 pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
     if template::is_template(path) {
-        return template::Project::load(path, environment)?.into_config(path);
+        return template::Project::load(path, environment)?.into_config(path, environment);
     }
     match fs::read_to_string(path) {
         Ok(text) => parse_with(&text, path, environment),

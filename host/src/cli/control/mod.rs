@@ -18,7 +18,7 @@ const PAGE: usize = 100;
 
 /// What the server said instead of doing it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message} ({code}, status {}{})", status.as_u16(), request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
+#[error("{message} ({code}, status {}{}){}", status.as_u16(), self.request(), client::advice(message))]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
     /// FC's error code.
@@ -38,6 +38,10 @@ impl Refused {
             message: text(["ErrorMessage", "Message"]).unwrap_or_else(|| "the server gives no reason".to_owned()),
             request_id,
         }
+    }
+
+    fn request(&self) -> String {
+        self.request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default()
     }
 
     /// Whether what was asked for is not there, rather than not to be had.

@@ -11,7 +11,10 @@ use wisp::{
     config::template::{Project, ProjectFunction, ProjectTrigger},
 };
 
-use crate::cli::control::resource::{FunctionName, Resource, Setting};
+use crate::cli::{
+    control::resource::{FunctionName, Resource, Setting},
+    get::is_unset,
+};
 
 /// What is done to one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +75,21 @@ pub(super) fn resources(project: &Project) -> Vec<Resource> {
 /// # Errors
 /// Something is there that cannot become what is wanted.
 pub(super) fn plan(project: &Project, packages: &Packages, current: &Current) -> anyhow::Result<Vec<Step>> {
+    project.functions.iter().try_for_each(check_triggers)?;
     desired(project, packages).into_iter().map(|desired| desired.step(current)).collect()
+}
+
+/// Told before anything is done, because half a deploy is worse than none.
+fn check_triggers(function: &ProjectFunction) -> anyhow::Result<()> {
+    let http = function.triggers.iter().filter(|trigger| trigger.kind == "http").count();
+    if http > 1 || http == 1 && function.triggers.len() > 1 {
+        bail!(
+            "function {} has an HTTP trigger and others, which Function Compute does not allow; give the others to a function of \
+             their own",
+            function.name
+        );
+    }
+    Ok(())
 }
 
 /// A resource as the project wants it.
@@ -259,17 +276,6 @@ fn sorted(words: &[Json]) -> Vec<&str> {
     let mut words: Vec<&str> = words.iter().filter_map(Json::as_str).collect();
     words.sort_unstable();
     words
-}
-
-/// The ways to say nothing.
-fn is_unset(value: &Json) -> bool {
-    match value {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(entries) => entries.values().all(is_unset),
-        Json::Bool(_) | Json::Number(_) => false,
-    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,12 @@ use crate::cli::{
     terminal::counted,
 };
 
+/// The service of functions that have none.
+const DEFAULT_SERVICE: &str = "default";
+
+/// The rule that is what the API calls internet access.
+const INTERNET: &str = "*:*";
+
 /// The name of the trigger that `[functions.<name>.http]` stands for.
 const HTTP_TRIGGER: &str = "http";
 
@@ -44,14 +50,33 @@ pub(super) fn read(file: &Path, runtimes: &RuntimesArgs) -> Result<Source, Failu
 
 fn template(file: &Path) -> Result<Project, Failure> {
     let read = Project::load(file, Environment::new(&project::variable));
-    read.map_err(|error| Failure::usage(project::problems(&error)))
+    let mut project = read.map_err(|error| Failure::usage(project::problems(&error)))?;
+    build_rust(&mut project, file)?;
+    Ok(project)
 }
 
-/// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
-fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
-    let config = project::load(file)?;
-    let runtimes = runtimes.open_alone(&config)?;
-    let outcomes = Builder::new(&config, runtimes.as_ref(), Show::fitting()).run(&config.functions, Which::Stale);
+/// Rust is built here, where cargo is; the sources of other languages are the server's to build.
+fn build_rust(project: &mut Project, file: &Path) -> Result<(), Failure> {
+    // What cannot be served at all is said by the server, in the words for its own reasons.
+    let Ok(config) = project.clone().into_config(file, Environment::empty()) else { return Ok(()) };
+    let is_rust = |function: &&FunctionConfig| {
+        function.build.as_ref().is_some_and(|build| build.language == Some(config::Language::Rust))
+    };
+    build(&Builder::new(&config, None, Show::fitting()), config.functions.iter().filter(is_rust))?;
+    for built in config.functions.iter().filter(is_rust) {
+        let is_it = |function: &&mut ProjectFunction| {
+            function.name == built.name && function.service.as_deref().unwrap_or(DEFAULT_SERVICE) == &*built.service
+        };
+        if let Some(function) = project.functions.iter_mut().find(is_it) {
+            function.code = Some(built.component.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Builds what is stale; all of it, or nothing is deployed.
+fn build<'a>(builder: &Builder<'_>, functions: impl IntoIterator<Item = &'a FunctionConfig>) -> Result<(), Failure> {
+    let outcomes = builder.run(functions, Which::Stale);
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(_, outcome)| match outcome {
@@ -60,9 +85,17 @@ fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
         })
         .collect();
     failed.iter().for_each(|error| builds::report(error));
-    if !failed.is_empty() {
-        return Err(anyhow!("{} could not be built, so nothing is deployed", counted(failed.len(), "component")).into());
+    match failed.len() {
+        0 => Ok(()),
+        count => Err(anyhow!("{} could not be built, so nothing is deployed", counted(count, "component")).into()),
     }
+}
+
+/// The project of a `wisp.toml`, whose components are built here: their sources may need tools that the server lacks.
+fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
+    let config = project::load(file)?;
+    let runtimes = runtimes.open_alone(&config)?;
+    build(&Builder::new(&config, runtimes.as_ref(), Show::fitting()), &config.functions)?;
     Ok(of_config(&config, file))
 }
 
@@ -70,7 +103,10 @@ fn own(file: &Path, runtimes: &RuntimesArgs) -> Result<Project, Failure> {
 fn of_config(config: &Config, file: &Path) -> Project {
     let mut project = Project::default();
     for function in &config.functions {
-        project.services.entry(function.service.clone()).or_default();
+        let service = project.services.entry(function.service.clone()).or_default();
+        // Granted to a service as a whole, and by default: only if all of its functions have it.
+        let granted = function.allowed_outbound == [INTERNET] && service.get("internetAccess") != Some(&json!(false));
+        service.insert("internetAccess".to_owned(), json!(granted));
         project.functions.push(of_function(function));
         let lost = lost_settings(function);
         if !lost.is_empty() {
@@ -119,15 +155,28 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     put("environmentVariables", json!(function.environment));
     let triggers = function.http.as_ref().map(|http| {
         let methods: Vec<&str> = http.methods.iter().map(http::Method::as_str).collect();
-        let config = json!({ "authType": "anonymous", "methods": methods });
+        let auth = match http.auth {
+            config::TriggerAuth::Anonymous => "anonymous",
+            config::TriggerAuth::Function => "function",
+        };
+        let config = json!({ "authType": auth, "methods": methods, "disableURLInternet": !http.own_addresses });
         let attributes = Map::from_iter([("triggerConfig".to_owned(), config)]);
         ProjectTrigger { name: HTTP_TRIGGER.to_owned(), kind: "http".to_owned(), attributes, line: 1 }
     });
     let mut project = ProjectFunction::new(Some(function.service.clone()), function.name.clone());
     project.attributes = attributes;
-    project.code = Some(function.component.clone());
+    project.code = Some(code(function).to_owned());
     project.triggers = triggers.into_iter().collect();
     project
+}
+
+/// The component; or the directory that the function sees as `/code`, if the component is at its top: then it is served
+/// as it is, and the files come with it.
+fn code(function: &FunctionConfig) -> &Path {
+    match &function.code_dir {
+        Some(directory) if function.component.parent() == Some(directory) => directory,
+        _ => &function.component,
+    }
 }
 
 /// The keys of a function that say something and that the API has no word for.
@@ -136,7 +185,8 @@ fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
         ("`isolation`", function.isolation != config::Isolation::Instance),
         ("`min_instances`", function.min_instances > 0),
         ("`max_requests_per_instance`", function.max_requests_per_instance.is_some()),
-        ("`code_dir`", function.code_dir.is_some()),
+        ("`code_dir`", function.code_dir.is_some() && code(function) == function.component),
+        ("`allowed_outbound`", function.allowed_outbound.iter().any(|rule| rule != INTERNET)),
     ];
     lost.into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect()
 }
@@ -170,6 +220,7 @@ mod tests {
         let file = Path::new("/srv/wisp.toml");
         let project = of_config(&config::parse(text, file).unwrap(), file);
         assert_eq!(project.services.keys().map(|name| &**name).collect::<Vec<_>>(), ["default", "shop"]);
+        assert_eq!(project.services["shop"], Map::from_iter([("internetAccess".to_owned(), json!(false))]));
         let hello = &project.functions[1];
         assert_eq!(
             Json::Object(hello.attributes.clone()),
@@ -181,7 +232,10 @@ mod tests {
         assert_eq!(hello.code.as_deref(), Some(Path::new("/srv/hello.wasm")));
         let trigger = &hello.triggers[0];
         assert_eq!((trigger.name.as_str(), trigger.kind.as_str()), ("http", "http"));
-        assert_eq!(trigger.attributes["triggerConfig"], json!({"authType": "anonymous", "methods": ["GET"]}));
+        assert_eq!(
+            trigger.attributes["triggerConfig"],
+            json!({"authType": "anonymous", "methods": ["GET"], "disableURLInternet": false})
+        );
         assert_eq!(
             project.domains["example.com"].attributes["routeConfig"]["routes"],
             json!([{"path": "/*", "serviceName": "shop", "functionName": "hello", "qualifier": "LATEST"}])

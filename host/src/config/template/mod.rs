@@ -146,13 +146,14 @@ impl Project {
         Ok(Self { warnings: sorted(report.warnings.into_inner()), ..project })
     }
 
-    /// What a host is told to do with the project; all that is not the project's own business is as in an empty
-    /// `wisp.toml`.
+    /// What a host is told to do with the project. All that is not the project's own business is as in an empty
+    /// `wisp.toml`, but for an access key: that of the environment's `WISP_ACCESS_KEY_ID` and `WISP_ACCESS_KEY_SECRET`,
+    /// if they are set, because these files have no place for one.
     ///
     /// # Errors
     /// What does not fit together, by the lines of the deployment file.
-    pub fn into_config(self, path: &Path) -> Result<Config, ConfigError> {
-        to_config::config(self, path)
+    pub fn into_config(self, path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+        to_config::config(self, path, environment)
     }
 }
 

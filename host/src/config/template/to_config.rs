@@ -14,7 +14,8 @@ use serde_json::Value as Json;
 use super::{Project, ProjectFunction, ProjectTrigger};
 use crate::{
     component::package::{Contents, PackageError, Tree},
-    config::{Config, ConfigError, Problem, parse},
+    config::{Config, ConfigError, Environment, Problem, parse_with},
+    delivery::Destination,
 };
 
 /// The service of functions that have none.
@@ -23,10 +24,25 @@ const SERVICE: &str = "default";
 /// Where components are built, beside the deployment file: not among the sources, which are sent as they are.
 const BUILT: &str = ".wisp/components";
 
+/// The variables that an access key comes from.
+const KEY_ID: &str = "WISP_ACCESS_KEY_ID";
+const KEY_SECRET: &str = "WISP_ACCESS_KEY_SECRET";
+
 /// The configuration of `project`, which stands in the file `path`.
-pub(super) fn config(project: Project, path: &Path) -> Result<Config, ConfigError> {
-    let mut writer =
-        Writer { path, text: String::new(), origins: Vec::new(), warnings: project.warnings, served: Vec::new() };
+pub(super) fn config(project: Project, path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    let key = environment.get(KEY_ID).filter(|_| environment.get(KEY_SECRET).is_some());
+    let mut writer = Writer {
+        path,
+        has_key: key.is_some(),
+        text: String::new(),
+        origins: Vec::new(),
+        warnings: project.warnings,
+        served: Vec::new(),
+    };
+    if let Some(id) = key {
+        let text = format!("access_keys = [{{ id = {}, secret_env = {} }}]", quoted(&id), quoted(KEY_SECRET));
+        writer.line(1, &format!("{KEY_ID} and {KEY_SECRET}"), text);
+    }
     for function in &project.functions {
         let service = function.service.as_ref().and_then(|service| project.services.get(service));
         let owner = service.unwrap_or(&function.attributes);
@@ -42,7 +58,7 @@ pub(super) fn config(project: Project, path: &Path) -> Result<Config, ConfigErro
         return Err(ConfigError { problems: std::iter::once(none).chain(reasons).collect() });
     }
     let Writer { text, origins, warnings, .. } = writer;
-    match parse(&text, path) {
+    match parse_with(&text, path, environment) {
         Ok(config) => Ok(Config { warnings, ..config }),
         Err(error) => {
             Err(ConfigError { problems: error.problems.into_iter().map(|it| at_origin(it, &origins)).collect() })
@@ -68,6 +84,8 @@ fn at_origin(problem: Problem, origins: &[Origin]) -> Problem {
 
 struct Writer<'a> {
     path: &'a Path,
+    /// Whether callers can sign at all.
+    has_key: bool,
     text: String,
     origins: Vec<Origin>,
     warnings: Vec<Problem>,
@@ -99,6 +117,7 @@ impl Writer<'_> {
         self.owned(owner, function.line, &what);
         self.code(function, &service, &code, &what);
         self.environment(function, &what);
+        self.asynchronous(function, &what);
         for trigger in &function.triggers {
             self.trigger(function, trigger);
         }
@@ -148,8 +167,8 @@ impl Writer<'_> {
             self.attribute(function, attribute, what, format_args!("initialization_timeout = \"{seconds} s\""));
         }
         for (name, key) in [("preFreeze", "pre_freeze"), ("preStop", "pre_stop")] {
-            if handler(name).is_some() {
-                self.attribute(function, attribute, what, format_args!("{key} = true"));
+            if let Some(handler) = handler(name) {
+                self.attribute(function, attribute, what, format_args!("{key} = {}", quoted(handler)));
             }
         }
         if let Some(seconds) = timeout("preStop").into_iter().chain(timeout("preFreeze")).max() {
@@ -193,6 +212,32 @@ impl Writer<'_> {
         }
     }
 
+    /// The asynchronous configuration; destinations in services of the cloud are none here.
+    fn asynchronous(&mut self, function: &ProjectFunction, what: &str) {
+        let Some(config) = &function.async_config else { return };
+        let mut keys = Vec::new();
+        if let Some(attempts) = config.get("maxAsyncRetryAttempts").and_then(Json::as_u64) {
+            keys.push(format!("max_retry_attempts = {attempts}"));
+        }
+        if let Some(seconds) = config.get("maxAsyncEventAgeInSeconds").and_then(Json::as_u64) {
+            keys.push(format!("max_event_age = \"{seconds} s\""));
+        }
+        if config.get("statefulInvocation").or(config.get("asyncTask")) == Some(&Json::Bool(true)) {
+            keys.push("stateful = true".to_owned());
+        }
+        for (name, key) in [("onSuccess", "on_success"), ("onFailure", "on_failure")] {
+            let destination = config.get("destinationConfig").and_then(|it| it.get(name)?.get("destination")?.as_str());
+            match destination.map(|text| (text, text.parse::<Destination>())) {
+                Some((text, Ok(_))) => keys.push(format!("{key} = {}", quoted(text))),
+                Some((text, Err(reason))) => {
+                    self.warn(function.line, format!("destination {text} of {what} is left out: {reason}"));
+                }
+                None => {}
+            }
+        }
+        self.line(function.line, what, format_args!("async = {{ {} }}", keys.join(", ")));
+    }
+
     fn environment(&mut self, function: &ProjectFunction, what: &str) {
         let variables = function.attributes.get("environmentVariables").and_then(Json::as_object);
         let pairs = variables.into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
@@ -216,7 +261,13 @@ impl Writer<'_> {
             keys.push(format!("methods = {methods}"));
         }
         if get("authType").and_then(Json::as_str) != Some("anonymous") {
-            self.warn(trigger.line, format!("{what} is served without signatures: no access keys are configured here"));
+            keys.push("auth = \"function\"".to_owned());
+            if !self.has_key {
+                let message = format!(
+                    "{what} refuses everybody: callers must sign, and there is no access key; set {KEY_ID} and {KEY_SECRET}"
+                );
+                self.warn(trigger.line, message);
+            }
         }
         self.line(trigger.line, &what, format_args!("http = {{ {} }}", keys.join(", ")));
     }

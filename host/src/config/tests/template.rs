@@ -26,7 +26,7 @@ impl Place {
     }
 
     fn config(&self, text: &str) -> Config {
-        self.project(text).into_config(&self.file()).unwrap_or_else(|error| panic!("{error}"))
+        self.project(text).into_config(&self.file(), Environment::empty()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn file(&self) -> PathBuf {
@@ -348,7 +348,7 @@ fn parameters_of_fun_have_their_defaults() {
 fn what_the_host_finds_wrong_is_told_by_the_lines_of_the_file() {
     let place = Place::new(&["code/index.js"]);
     let text = FC3.replace("timeout: 30", "timeout: 100000").replace("index.mjs", "index.js");
-    let error = place.project(&text).into_config(Path::new("s.yaml")).unwrap_err();
+    let error = place.project(&text).into_config(Path::new("s.yaml"), Environment::empty()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "s.yaml:17: `timeout` of function my-function-1: 100000 s is out of range; give 1 s to 1 d"
@@ -379,6 +379,23 @@ fn functions_that_cannot_be_served_are_left_out_with_the_reason() {
     );
     assert!(warnings[1].starts_with("11: function c is left out: its code at"), "{warnings:?}");
     let nothing = format!("edition: 3.0.0\nresources:\n{}", function("a", "java11", "./java"));
-    let error = place.project(&nothing).into_config(&place.file()).unwrap_err().to_string();
+    let error = place.project(&nothing).into_config(&place.file(), Environment::empty()).unwrap_err().to_string();
     assert!(error.contains("has no function that wisp can serve") && error.contains("java11"), "{error}");
+}
+
+#[test]
+fn triggers_that_want_signatures_have_the_key_of_the_environment() {
+    let place = Place::new(&["code/main.py"]);
+    let warnings = lines(&place.config(FC).warnings);
+    let refuses = |it: &String| it.contains("trigger httpTrigger of function f refuses everybody");
+    assert!(warnings.iter().any(refuses), "{warnings:?}");
+    let look_up = |name: &str| match name {
+        "WISP_ACCESS_KEY_ID" => Some("me".to_owned()),
+        "WISP_ACCESS_KEY_SECRET" => Some("0123456789abcdef".to_owned()),
+        _ => None,
+    };
+    let config = place.project(FC).into_config(&place.file(), Environment::new(&look_up)).unwrap();
+    assert_eq!((&*config.access_keys[0].id, config.access_keys[0].secret.expose()), ("me", "0123456789abcdef"));
+    assert_eq!(config.functions[0].http.as_ref().unwrap().auth, crate::config::TriggerAuth::Function);
+    assert!(!lines(&config.warnings).iter().any(refuses));
 }

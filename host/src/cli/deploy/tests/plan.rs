@@ -151,3 +151,14 @@ fn programs_get_the_plan_as_a_document() {
     assert_eq!(document["done"], json!(false));
     assert_eq!(document["steps"][0], json!({"action": "create", "kind": "service", "name": "svc", "changes": []}));
 }
+
+#[test]
+fn an_http_trigger_stands_alone() {
+    let text = FILE.replace(
+        "triggers: [{ name: t, type: http, ",
+        "triggers: [{ name: u, type: timer, config: {} }, { name: t, type: http, ",
+    );
+    let project = Project::parse(&text, Path::new("s.yaml"), Environment::empty()).unwrap();
+    let error = plan(&project, &packages(), &Current::new()).unwrap_err().to_string();
+    assert!(error.starts_with("function f has an HTTP trigger and others"), "{error}");
+}
