@@ -55,7 +55,8 @@ module.exports = async (fc) => {
   await step('a failed one says so, and is tried as often as configured', async () => {
     await submit('js2-bad', 'unhandled:oops');
     const it = await ended('js2-bad', 'Failed');
-    has(it, { alreadyRetriedTimes: 0, invocationErrorMessage: 'UnhandledInvocationError' });
+    has(it, { alreadyRetriedTimes: 0 });
+    assert.match(it.invocationErrorMessage, /oops|UnhandledInvocationError/);
   });
   await step('the id of a stateful invocation is used once', async () => {
     await clashes(submit('js2-good', 'echo again'), /js2-good/);

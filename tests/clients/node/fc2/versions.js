@@ -97,7 +97,10 @@ module.exports = async (fc) => {
   await step('a version that an alias uses is not deleted', async () => {
     for (const version of ['1', '2']) await clashes(fc.deleteVersion(SERVICE, version), /alias/i);
     await refused(fc.deleteVersion(SERVICE, '9'), 404, 'VersionNotFound');
-    await refused(fc.deleteVersion(SERVICE, 'LATEST'), 404, 'VersionNotFound', /LATEST/);
+    await refused(fc.deleteVersion(SERVICE, 'LATEST'), 400, 'InvalidArgument', /LATEST/);
+    // One version has one name.
+    await refused(fc.deleteVersion(SERVICE, '01'), 404, 'VersionNotFound');
+    await refused(fc.createAlias(SERVICE, 'bad', '+1'), 404, 'VersionNotFound');
   });
   await step('deleteAlias and deleteVersion answer 204; numbers are not used again', async () => {
     for (const alias of ['canary', 'prod', 'split']) assert.equal((await fc.deleteAlias(SERVICE, alias)).data, '');
