@@ -99,6 +99,9 @@ impl Origin {
 #[derive(Clone)]
 pub struct FunctionHost(Arc<Shared>);
 
+/// Service and name.
+type FunctionKey = (Arc<str>, Arc<str>);
+
 /// A host that may be gone.
 pub(crate) struct WeakHost(Weak<Shared>);
 
@@ -117,7 +120,7 @@ struct Shared {
     catalog: ArcSwap<Catalog>,
     feed: LogFeed,
     /// The log and the counters of every function, by service and name.
-    telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
+    telemetry: parking_lot::Mutex<HashMap<FunctionKey, (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
     api_address: OnceLock<SocketAddr>,
@@ -495,7 +498,8 @@ impl Shared {
     /// Ends the instance that is idle longest, of whatever function.
     fn evict_oldest(&self) -> bool {
         let catalog = self.catalog.load();
-        let oldest = catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+        let oldest =
+            catalog.revisions().iter().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
         oldest.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
     }
 }

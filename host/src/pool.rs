@@ -144,8 +144,7 @@ pub(crate) enum Acquired {
 impl Pool {
     pub(crate) fn new(ready: Arc<Ready>, policy: Policy, log: FunctionLog, queueing: Queueing) -> Self {
         let function = &policy.identity.function;
-        let state =
-            State { floor: function.min_instances, most: function.max_instances.get(), ..State::default() };
+        let state = State { floor: function.min_instances, most: function.max_instances.get(), ..State::default() };
         let shared = Shared { ready, policy, log, queueing, state: Mutex::new(state), cold_starts: AtomicU64::new(0) };
         Self(Arc::new(shared))
     }

@@ -50,11 +50,7 @@ pub(super) async fn route(
     Ok(Some(answer))
 }
 
-async fn create(
-    host: &FunctionHost,
-    call: &Call,
-    id: &ScopeId,
-) -> Result<Answer, PlatformError> {
+async fn create(host: &FunctionHost, call: &Call, id: &ScopeId) -> Result<Answer, PlatformError> {
     let mut attributes = call.attributes(fields::ALIAS)?;
     let name = schema::required(&attributes, "aliasName")?.to_owned();
     schema::name("AliasName", &name, NAME)?;

@@ -67,8 +67,7 @@ impl Call {
             Some(token) => decoded_token(token)?,
             None => self.parameter("startKey").unwrap_or_default().to_owned(),
         };
-        let mut items =
-            items.into_iter().filter(|(name, _)| name.starts_with(prefix) && *name >= start).peekable();
+        let mut items = items.into_iter().filter(|(name, _)| name.starts_with(prefix) && *name >= start).peekable();
         let page: Vec<_> = items.by_ref().take(limit).collect();
         let next = items.peek().map(|(name, _)| BASE64_URL_SAFE_NO_PAD.encode(name));
         Ok(Page { items: page, next })

@@ -30,7 +30,11 @@ const FIELDS: &[Field] = &[
                 field("methods", Shape::Texts),
                 field(
                     "rewriteConfig",
-                    Shape::Object(&[field("equalRules", RULE), field("wildcardRules", RULE), field("regexRules", RULE)]),
+                    Shape::Object(&[
+                        field("equalRules", RULE),
+                        field("wildcardRules", RULE),
+                        field("regexRules", RULE),
+                    ]),
                 ),
             ]),
         )]),
@@ -88,7 +92,8 @@ pub(super) async fn route(
         }
         ("GET", []) => {
             let domains = host.domains().await?;
-            call.page(domains)?.answer("customDomains", |name, domain: &Stored<Document>| show(host, name, &domain.value))
+            call.page(domains)?
+                .answer("customDomains", |name, domain: &Stored<Document>| show(host, name, &domain.value))
         }
         ("GET", [name]) => shown(name, &host.domain(name).await?),
         ("PUT", [name]) => {
@@ -143,7 +148,11 @@ fn check_route(route: &mut Value) -> Result<(), PlatformError> {
     let text = |name: &str| route.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let path = text("path");
     if !path.starts_with('/') || path.strip_suffix('*').unwrap_or(&path).contains('*') {
-        return Err(invalid("RouteConfig.Routes.Path", "a path from / on, with one * at its end at most", &path.into()));
+        return Err(invalid(
+            "RouteConfig.Routes.Path",
+            "a path from / on, with one * at its end at most",
+            &path.into(),
+        ));
     }
     if text("functionName").is_empty() {
         return Err(PlatformError::invalid_argument("RouteConfig.Routes.FunctionName is required"));
@@ -171,7 +180,10 @@ fn check_route(route: &mut Value) -> Result<(), PlatformError> {
 fn check_name(name: &str) -> Result<(), PlatformError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let is_label = |label: &str| {
-        (1..=LABEL).contains(&label.len()) && label.chars().all(fits) && !label.starts_with('-') && !label.ends_with('-')
+        (1..=LABEL).contains(&label.len())
+            && label.chars().all(fits)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
     let top = name.rsplit('.').next().unwrap_or_default();
     let is_top = top.len() >= 2 && top.chars().all(|c| c.is_ascii_alphabetic());

@@ -11,7 +11,7 @@ use http::{HeaderValue, Response, header};
 use sha2::Sha256;
 
 use super::{ResponseBody, call::Call, query_value, whole};
-use crate::{control::FunctionRecord, component::hex, host::FunctionHost, platform_error::PlatformError};
+use crate::{component::hex, control::FunctionRecord, host::FunctionHost, platform_error::PlatformError};
 
 /// The path that links lead to; the package's digest follows.
 pub(super) const PREFIX: &str = "/wisp/code/";
@@ -68,11 +68,13 @@ pub(super) async fn serve(
     let signature = query_value(query, "Signature").unwrap_or_default();
     let is_ours = mac(digest, expires).verify_slice(&unhex(&signature)).is_ok();
     if !is_ours || expires < now() {
-        return Err(PlatformError::access_denied("the link to the code package does not hold any more; get another one"));
+        return Err(PlatformError::access_denied(
+            "the link to the code package does not hold any more; get another one",
+        ));
     }
-    let package = tokio::fs::read(host.code().package(digest)).await.map_err(|_| {
-        PlatformError::not_found("FunctionNotFound", "the code package is gone".to_owned())
-    })?;
+    let package = tokio::fs::read(host.code().package(digest))
+        .await
+        .map_err(|_| PlatformError::not_found("FunctionNotFound", "the code package is gone".to_owned()))?;
     let mut response = Response::new(whole(Bytes::from(package)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     Ok(response)

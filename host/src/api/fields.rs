@@ -69,12 +69,14 @@ const HEALTH_CHECK: Shape = Shape::Object(&[
     field("successThreshold", Shape::Integer(1, 120)),
 ]);
 
-const HOOK: Shape =
-    Shape::Object(&[field("handler", Shape::Text(128)), field("timeout", Shape::Integer(1, 300)), field("command", Shape::Texts)]);
+const HOOK: Shape = Shape::Object(&[
+    field("handler", Shape::Text(128)),
+    field("timeout", Shape::Integer(1, 300)),
+    field("command", Shape::Texts),
+]);
 
 /// `instanceLifecycleConfig`: `initializer` is FC 3.0's, `preFreeze` FC 2.0's.
-const LIFECYCLE: Shape =
-    Shape::Object(&[field("initializer", HOOK), field("preFreeze", HOOK), field("preStop", HOOK)]);
+const LIFECYCLE: Shape = Shape::Object(&[field("initializer", HOOK), field("preFreeze", HOOK), field("preStop", HOOK)]);
 
 const CUSTOM_DNS: Shape = Shape::Object(&[
     field("nameServers", Shape::Texts),

@@ -16,8 +16,7 @@ use crate::{
 
 pub(super) fn functions(host: &FunctionHost) -> Response<ResponseBody> {
     let catalog = host.catalog();
-    let functions: Vec<_> =
-        catalog.functions().into_iter().map(|function| describe(host, &function)).collect();
+    let functions: Vec<_> = catalog.functions().into_iter().map(|function| describe(host, &function)).collect();
     json_response(&Value::from(functions))
 }
 
@@ -50,9 +49,10 @@ fn describe(host: &FunctionHost, (service, name, routes): &Listed<'_>) -> Value 
 /// What is known of a function that runs: instances are those of all its qualifiers.
 fn running(revision: &Revision, routes: &FunctionRoutes) -> Value {
     let function = &revision.function;
-    let (live, idle) = routes.revisions().map(|revision| revision.pool.instances()).fold((0, 0), |sum, one| {
-        (sum.0 + one.0, sum.1 + one.1)
-    });
+    let (live, idle) = routes
+        .revisions()
+        .map(|revision| revision.pool.instances())
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let invocations: Map<_, _> =
         revision.counters.read().map(|(outcome, count)| (outcome.label().to_owned(), count.into())).collect();
     json!({
@@ -119,7 +119,8 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
     let functions = catalog.functions();
     let mut text = String::new();
     family(&mut text, "wisp_invocations_total", "counter", "Invocations by outcome.");
-    for (function, revision) in functions.iter().filter_map(|function| Some((function, function.2.revisions().next()?))) {
+    for (function, revision) in functions.iter().filter_map(|function| Some((function, function.2.revisions().next()?)))
+    {
         // All qualifiers of a function count together.
         for (outcome, count) in revision.counters.read() {
             sample(&mut text, "wisp_invocations_total", function, &format!(",outcome=\"{}\"", outcome.label()), count);

@@ -19,9 +19,7 @@ pub(super) fn list(host: &FunctionHost, call: &Call, id: &ScopeId, function: &st
                 json!({ "instanceId": id, "versionId": version, "qualifier": qualifier, "status": "Running" })
             })
         })
-        .filter(|instance| {
-            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|id| instance["instanceId"] == *id))
-        })
+        .filter(|instance| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|id| instance["instanceId"] == *id)))
         .collect();
     Answer::ok(json!({ "instances": instances }))
 }

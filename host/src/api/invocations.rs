@@ -84,7 +84,9 @@ struct Version {
 fn check_invocation_type(headers: &HeaderMap) -> Result<(), PlatformError> {
     match headers.get("x-fc-invocation-type").map(HeaderValue::as_bytes) {
         None | Some(b"Sync") => Ok(()),
-        Some(b"Async") if !matches!(headers.get("x-fc-log-type").map(HeaderValue::as_bytes), None | Some(b"None" | b"")) => {
+        Some(b"Async")
+            if !matches!(headers.get("x-fc-log-type").map(HeaderValue::as_bytes), None | Some(b"None" | b"")) =>
+        {
             let actual = header_text(headers, "x-fc-log-type").unwrap_or_default();
             Err(PlatformError::invalid_argument(format!(
                 "LogType is set to an invalid value (allowed: None, actual: '{actual}')"

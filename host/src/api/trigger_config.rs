@@ -6,8 +6,7 @@ use super::schema::{self, Field, Shape, field, invalid};
 use crate::{control::Attributes, platform_error::PlatformError};
 
 /// The kinds there are.
-const KINDS: [&str; 9] =
-    ["http", "timer", "oss", "log", "mns_topic", "tablestore", "cdn_events", "eventbridge", "rds"];
+const KINDS: [&str; 9] = ["http", "timer", "oss", "log", "mns_topic", "tablestore", "cdn_events", "eventbridge", "rds"];
 
 const METHODS: [&str; 7] = ["HEAD", "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
@@ -36,10 +35,16 @@ const OSS: &[Field] = &[
 ];
 
 const LOG: &[Field] = &[
-    field("sourceConfig", Shape::Object(&[field("logstore", Shape::Text(63)), field("startTime", Shape::Integer(0, i64::MAX))])),
+    field(
+        "sourceConfig",
+        Shape::Object(&[field("logstore", Shape::Text(63)), field("startTime", Shape::Integer(0, i64::MAX))]),
+    ),
     field(
         "jobConfig",
-        Shape::Object(&[field("maxRetryTime", Shape::Integer(0, 100)), field("triggerInterval", Shape::Integer(3, 600))]),
+        Shape::Object(&[
+            field("maxRetryTime", Shape::Integer(0, 100)),
+            field("triggerInterval", Shape::Integer(3, 600)),
+        ]),
     ),
     field("functionParameter", Shape::TextMap),
     field("logConfig", Shape::Object(&[field("project", Shape::Text(63)), field("logstore", Shape::Text(63))])),

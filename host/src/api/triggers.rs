@@ -28,9 +28,8 @@ pub(super) async fn route(
     rest: &[&str],
     show: Show,
 ) -> Result<Option<Answer>, PlatformError> {
-    let shown = |name: &str, trigger: &Stored<Document>| {
-        Answer::of(trigger, show(host, id, function, name, &trigger.value))
-    };
+    let shown =
+        |name: &str, trigger: &Stored<Document>| Answer::of(trigger, show(host, id, function, name, &trigger.value));
     let answer = match (call.method.as_str(), rest) {
         ("POST", []) => {
             let (name, attributes) = read(call)?;

@@ -54,11 +54,7 @@ fn ordinal(number: u32, forward: bool) -> String {
     format!("{:010}", if forward { number } else { u32::MAX - number })
 }
 
-async fn list(
-    host: &FunctionHost,
-    call: &Call,
-    id: &ScopeId,
-) -> Result<Answer, PlatformError> {
+async fn list(host: &FunctionHost, call: &Call, id: &ScopeId) -> Result<Answer, PlatformError> {
     let direction = call.parameter("direction").unwrap_or("BACKWARD");
     let forward = match direction {
         "FORWARD" => true,
@@ -66,8 +62,11 @@ async fn list(
         other => return Err(invalid("Direction", "FORWARD | BACKWARD", &other.into())),
     };
     let state = host.scope(id)?;
-    let mut versions: Vec<_> =
-        state.versions.values().map(|version| (ordinal(version.value.number, forward), version.value.clone())).collect();
+    let mut versions: Vec<_> = state
+        .versions
+        .values()
+        .map(|version| (ordinal(version.value.number, forward), version.value.clone()))
+        .collect();
     versions.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut call = call.clone();
     if let Some((_, start)) = call.query.iter_mut().find(|(name, _)| name == "startKey")

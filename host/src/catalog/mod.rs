@@ -22,8 +22,8 @@ mod resolve;
 mod rewrite;
 mod routes;
 
-pub use resolve::{ResolveError, Target};
 pub(crate) use resolve::Resolved;
+pub use resolve::{ResolveError, Target};
 pub use rewrite::RewriteRule;
 pub(crate) use rewrite::rewritten;
 pub(crate) use routes::{DomainRoutes, RouteError};
@@ -197,9 +197,10 @@ impl Catalog {
         let services = self.services.iter().flat_map(|(service, scope)| {
             scope.functions.iter().map(move |(name, routes)| (&**service, &**name, routes))
         });
-        let alone = self.functions.values().flat_map(|scope| {
-            scope.functions.iter().map(|(name, routes)| ("", &**name, routes))
-        });
+        let alone = self
+            .functions
+            .values()
+            .flat_map(|scope| scope.functions.iter().map(|(name, routes)| ("", &**name, routes)));
         let mut functions: Vec<_> = services.chain(alone).collect();
         functions.sort_by_key(|(service, name, _)| (*service, *name));
         functions

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_regular_expression_gives_its_groups() {
-        let rule = [RewriteRule::Regex { from: Regex::new("^/js/(.*?)$").unwrap(), to: "/public/javascripts/$1".into() }];
+        let rule =
+            [RewriteRule::Regex { from: Regex::new("^/js/(.*?)$").unwrap(), to: "/public/javascripts/$1".into() }];
         assert_eq!(rewritten(&rule, "/js/a.js", None).unwrap(), "/public/javascripts/a.js");
         assert_eq!(rewritten(&rule, "/css/a.css", None), None);
     }

@@ -78,7 +78,9 @@ fn check(state: &ScopeState, attributes: &Attributes) -> Result<(), Error> {
     for (other, weight) in weights {
         state.version(other)?;
         if other == version {
-            return Err(Error::invalid(format!("AdditionalVersionWeight names version '{other}', which the alias has already")));
+            return Err(Error::invalid(format!(
+                "AdditionalVersionWeight names version '{other}', which the alias has already"
+            )));
         }
         if !weight.as_f64().is_some_and(|weight| (0.0..=1.0).contains(&weight)) {
             return Err(Error::invalid(format!(

@@ -164,11 +164,7 @@ impl Assembly<'_> {
 }
 
 /// Loads a component, unless it is loaded.
-pub(crate) async fn load(
-    host: &FunctionHost,
-    component: &Path,
-    tables: &mut Tables,
-) -> Result<Arc<Ready>, Arc<str>> {
+pub(crate) async fn load(host: &FunctionHost, component: &Path, tables: &mut Tables) -> Result<Arc<Ready>, Arc<str>> {
     if let Some(ready) = tables.ready.get(component).and_then(Weak::upgrade) {
         return Ok(ready);
     }

@@ -132,7 +132,8 @@ impl CodeStore {
             let log = if error.output.is_empty() { String::new() } else { format!("\n{}", error.output) };
             Error::invalid(format!("the sources of the code package cannot be built: {error}{log}"))
         })?;
-        let synced = File::open(&component).and_then(|file| file.sync_all()).and_then(|()| File::open(directory)?.sync_all());
+        let synced =
+            File::open(&component).and_then(|file| file.sync_all()).and_then(|()| File::open(directory)?.sync_all());
         synced.map_err(|error| Error::internal(format!("the component cannot be stored: {error}")))?;
         Ok(name)
     }
@@ -163,15 +164,18 @@ impl CodeStore {
         let mut removed = 0;
         for entry in entries {
             let entry = entry?;
-            let is_old = entry.metadata().and_then(|it| it.modified()).is_ok_and(|time| {
-                time.elapsed().unwrap_or_default() >= age
-            });
+            let is_old = entry
+                .metadata()
+                .and_then(|it| it.modified())
+                .is_ok_and(|time| time.elapsed().unwrap_or_default() >= age);
             if !is_old || named.contains(&*entry.file_name().to_string_lossy()) {
                 continue;
             }
             match fs::remove_dir_all(entry.path()) {
                 Ok(()) => removed += 1,
-                Err(error) => tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go"),
+                Err(error) => {
+                    tracing::warn!(path = %entry.path().display(), %error, "is no code package, or cannot go")
+                }
             }
         }
         Ok(removed)

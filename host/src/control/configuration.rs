@@ -1,12 +1,6 @@
 //! Stored attributes → the configuration that a function is served with.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::Value;

@@ -102,7 +102,12 @@ impl Change<'_> {
     fn check_route(&self, route: &RouteConfig) -> Result<(), Error> {
         let catalog = self.host.catalog();
         let routes = match &*route.service {
-            "" => catalog.of_any_scope(&route.function).map_err(|error| Error::not_found("FunctionNotFound", error.to_string()))?.1,
+            "" => {
+                catalog
+                    .of_any_scope(&route.function)
+                    .map_err(|error| Error::not_found("FunctionNotFound", error.to_string()))?
+                    .1
+            }
             service => {
                 let id = ScopeId::Service(service.to_owned());
                 let scope = catalog.scope(&id).ok_or_else(|| Error::scope_not_found(&id))?;
@@ -162,13 +167,15 @@ fn rules(config: &Value) -> Result<Vec<RewriteRule>, Error> {
         let pairs = rules.filter_map(|rule| Some((rule.get("match")?.as_str()?, rule.get("replacement")?.as_str()?)));
         pairs.collect::<Vec<_>>()
     };
-    let equal = pairs("equalRules").into_iter().map(|(from, to)| RewriteRule::Equal { from: from.into(), to: to.into() });
+    let equal =
+        pairs("equalRules").into_iter().map(|(from, to)| RewriteRule::Equal { from: from.into(), to: to.into() });
     let wildcard =
         pairs("wildcardRules").into_iter().map(|(from, to)| RewriteRule::Wildcard { from: from.into(), to: to.into() });
     let mut rules: Vec<_> = equal.chain(wildcard).collect();
     for (from, to) in pairs("regexRules") {
         let regex = RegexBuilder::new(from).size_limit(REGEX_SIZE).build();
-        let from = regex.map_err(|error| Error::invalid(format!("RegexRules: '{from}' is no regular expression: {error}")))?;
+        let from =
+            regex.map_err(|error| Error::invalid(format!("RegexRules: '{from}' is no regular expression: {error}")))?;
         rules.push(RewriteRule::Regex { from, to: to.into() });
     }
     Ok(rules)

@@ -141,14 +141,21 @@ impl FunctionHost {
     ) -> Result<Option<Arc<Ready>>, Error> {
         let runtime = text(&record.attributes, "runtime").to_owned();
         let Some(code) = self.code_of(record, package).await? else {
-            return if runtime == CONTAINER { Ok(None) } else { Err(Error::invalid("Code is required: give `code.zipFile`")) };
+            return if runtime == CONTAINER {
+                Ok(None)
+            } else {
+                Err(Error::invalid("Code is required: give `code.zipFile`"))
+            };
         };
         let (loader, path) = (self.loader().clone(), self.code().component(&code));
         let files = self.code().files(&code);
         let component = path.clone();
         let loading = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
-            loader.load(&bytes, || {}).map_err(|error| Error::invalid(format!("the component of the code package cannot be served: {error}")))
+            let bytes =
+                fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
+            loader
+                .load(&bytes, || {})
+                .map_err(|error| Error::invalid(format!("the component of the code package cannot be served: {error}")))
         });
         let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
         record.code = Some(code);
@@ -162,7 +169,8 @@ impl FunctionHost {
     /// The code of a new package, or the old code as handler and runtime now want it.
     async fn code_of(&self, record: &FunctionRecord, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
         let (store, old) = (self.code().clone(), record.code.clone());
-        let (handler, runtime) = (text(&record.attributes, "handler").to_owned(), text(&record.attributes, "runtime").to_owned());
+        let (handler, runtime) =
+            (text(&record.attributes, "handler").to_owned(), text(&record.attributes, "runtime").to_owned());
         let work = tokio::task::spawn_blocking(move || {
             let usage = Usage { handler: &handler, runtime: &runtime };
             match (package, old) {

@@ -70,12 +70,7 @@ pub(crate) async fn run(host: WeakHost) {
 /// A function under a qualifier.
 type Qualified = (ScopeId, String, String);
 
-fn apply_all(
-    host: &FunctionHost,
-    kind: Kind,
-    settings: &[Setting],
-    targets: &mut HashMap<(Kind, Qualified), Target>,
-) {
+fn apply_all(host: &FunctionHost, kind: Kind, settings: &[Setting], targets: &mut HashMap<(Kind, Qualified), Target>) {
     let mut seen = HashSet::new();
     for setting in settings {
         let name = (kind, (setting.id.clone(), setting.function.clone(), setting.qualifier.clone()));

@@ -109,7 +109,10 @@ impl ScopeState {
             .ok_or_else(|| Error::not_found("AliasNotFound", format!("alias '{name}' of {} does not exist", self.id)))
     }
 
-    pub(crate) fn triggers_of<'a>(&'a self, function: &'a str) -> impl Iterator<Item = (&'a str, &'a Stored<Document>)> {
+    pub(crate) fn triggers_of<'a>(
+        &'a self,
+        function: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Stored<Document>)> {
         let of = self.triggers.iter().filter(move |((owner, _), _)| owner == function);
         of.map(|((_, name), trigger)| (name.as_str(), trigger))
     }

@@ -17,8 +17,7 @@ impl FunctionHost {
     pub(crate) fn services(&self) -> Vec<(String, Stored<ServiceRecord>)> {
         let view = self.view();
         let stored = view.states.values().filter(|state| matches!(state.id, ScopeId::Service(_)));
-        let mut services: Vec<_> =
-            stored.map(|state| (state.id.name().to_owned(), state.service.clone())).collect();
+        let mut services: Vec<_> = stored.map(|state| (state.id.name().to_owned(), state.service.clone())).collect();
         for name in view.declared.keys() {
             if !services.iter().any(|(other, _)| other == name) {
                 services.push((name.clone(), declared::service()));
@@ -28,7 +27,11 @@ impl FunctionHost {
         services
     }
 
-    pub(crate) async fn create_service(&self, name: &str, attributes: Attributes) -> Result<Stored<ServiceRecord>, Error> {
+    pub(crate) async fn create_service(
+        &self,
+        name: &str,
+        attributes: Attributes,
+    ) -> Result<Stored<ServiceRecord>, Error> {
         let mut change = self.change().await?;
         let id = ScopeId::Service(name.to_owned());
         if change.tables.declared.contains_key(name) || change.tables.states.contains_key(&id) {
@@ -94,7 +97,10 @@ fn check_empty(state: &ScopeState) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::conflict("ServiceNotEmpty", format!("{id} still has {has}; delete its functions, aliases and versions first")))
+    Err(Error::conflict(
+        "ServiceNotEmpty",
+        format!("{id} still has {has}; delete its functions, aliases and versions first"),
+    ))
 }
 
 /// Removes a scope and all that is in it.

@@ -36,9 +36,11 @@ impl FunctionHost {
     ) -> Result<Stored<Document>, Error> {
         let mut change = self.change().await?;
         let state = change.scope(id)?;
-        change.check_function(&state, name.function).or_else(|error| match state.function_in(name.function, name.qualifier) {
-            Ok(_) if !change.tables.declares(id, name.function) => Ok(()),
-            _ => Err(error),
+        change.check_function(&state, name.function).or_else(|error| {
+            match state.function_in(name.function, name.qualifier) {
+                Ok(_) if !change.tables.declares(id, name.function) => Ok(()),
+                _ => Err(error),
+            }
         })?;
         check_qualifier(&state, &name)?;
         let document = match state.setting(name.kind, name.function, name.qualifier) {

@@ -92,9 +92,9 @@ fn find<'a>(state: &'a ScopeState, function: &str, name: &str) -> Option<&'a Sto
 
 /// A function has one HTTP trigger, and then no other.
 fn check_kinds(state: &ScopeState, function: &str, kind: &str) -> Result<(), Error> {
-    let Some((name, other)) = state.triggers_of(function).find(|(_, other)| {
-        kind == HTTP || other.value.text("triggerType") == HTTP
-    }) else {
+    let Some((name, other)) =
+        state.triggers_of(function).find(|(_, other)| kind == HTTP || other.value.text("triggerType") == HTTP)
+    else {
         return Ok(());
     };
     let other = other.value.text("triggerType");

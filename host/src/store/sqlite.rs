@@ -81,7 +81,9 @@ impl Storage for SqliteStorage {
     fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let connection = self.connection.lock();
         let mut query = connection
-            .prepare_cached("SELECT scope, name, revision, document FROM records WHERE kind = ?1 AND scope = ?2 AND name = ?3")
+            .prepare_cached(
+                "SELECT scope, name, revision, document FROM records WHERE kind = ?1 AND scope = ?2 AND name = ?3",
+            )
             .map_err(failed)?;
         query
             .query_row(params![key.kind.as_str(), key.scope, key.name], |row| record(key.kind, row))

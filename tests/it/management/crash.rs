@@ -87,7 +87,8 @@ async fn what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
     }
     let process = process.unwrap();
     assert!(!expected.is_empty());
-    let listed = client::send(process.api, "GET", "/2016-08-15/services/svc/functions?limit=100", &[], vec![]).await.json();
+    let listed =
+        client::send(process.api, "GET", "/2016-08-15/services/svc/functions?limit=100", &[], vec![]).await.json();
     let listed = names(&listed["functions"], "functionName");
     for name in &expected {
         assert!(listed.contains(&name.as_str()), "{name} was acknowledged and is gone");

@@ -42,7 +42,8 @@ async fn an_update_changes_what_it_names_and_takes_effect_at_once() {
     assert_eq!(api.says("svc", "f", "env:VALUE").await, "two");
     let stale = [("if-match", etag.as_str())];
     let answer =
-        client::send(host.api, "PUT", "/2016-08-15/services/svc/functions/f", &stale, b"{\"timeout\":1}".to_vec()).await;
+        client::send(host.api, "PUT", "/2016-08-15/services/svc/functions/f", &stale, b"{\"timeout\":1}".to_vec())
+            .await;
     refused(&answer, 412, "PreconditionFailed");
     assert_eq!(ok(api.put("/services/svc/functions/f", json!({ "code": code(&EVENT) })).await)["timeout"], 20);
     assert_eq!(api.says("svc", "f", "hello").await, "hello");
@@ -189,7 +190,8 @@ async fn functions_of_api_2023_are_scopes_of_their_own() {
     let made = ok(api.post("/functions", function("f", "three")).await);
     assert_eq!(made["functionArn"], "acs:fc:local:000000000000:functions/f");
     assert_eq!((&made["state"], &made["lastUpdateStatus"]), (&json!("Active"), &json!("Successful")));
-    let invoked = client::send(host.api, "POST", "/2023-03-30/functions/f/invocations", &[], b"env:VALUE".to_vec()).await;
+    let invoked =
+        client::send(host.api, "POST", "/2023-03-30/functions/f/invocations", &[], b"env:VALUE".to_vec()).await;
     assert_eq!(invoked.text(), "three");
     assert_eq!(fc2(&host).says("svc", "f", "env:VALUE").await, "two");
     let all = ok(api.get("/functions").await);
@@ -197,7 +199,10 @@ async fn functions_of_api_2023_are_scopes_of_their_own() {
     let missing = api.get("/functions/none").await;
     assert_eq!((missing.status, missing.json()["Code"].as_str().unwrap()), (404, "FunctionNotFound"));
     assert_eq!(missing.json()["RequestId"], missing.header("x-fc-request-id"));
-    assert_eq!(ok(api.post("/functions/f/invoke/disable", json!({ "reason": "tired" })).await), json!({ "success": true }));
+    assert_eq!(
+        ok(api.post("/functions/f/invoke/disable", json!({ "reason": "tired" })).await),
+        json!({ "success": true })
+    );
     let refused = client::send(host.api, "POST", "/2023-03-30/functions/f/invocations", &[], b"x".to_vec()).await;
     assert_eq!(refused.status, 403);
     ok(api.post("/functions/f/invoke/enable", Value::Null).await);
@@ -220,5 +225,9 @@ async fn tags_are_kept_found_and_removed() {
     assert_eq!(names(&ok(api.get("/services?tag_env=prod").await)["services"], "serviceName"), ["a"]);
     ok(host.api("DELETE", "/2016-08-15/tag", json!({ "resourceArn": "services/a", "tagKeys": ["env"] })).await);
     assert_eq!(ok(api.get("/tag?resourceArn=services/a").await)["tags"], json!({ "team": "x" }));
-    refused(&api.post("/tag", json!({ "resourceArn": "services/none", "tags": { "a": "b" } })).await, 404, "ServiceNotFound");
+    refused(
+        &api.post("/tag", json!({ "resourceArn": "services/none", "tags": { "a": "b" } })).await,
+        404,
+        "ServiceNotFound",
+    );
 }

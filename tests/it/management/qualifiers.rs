@@ -18,20 +18,18 @@ async fn every_qualifier_leads_to_its_own_copy_and_tells_the_function_so() {
     let host = TestHost::start("").await;
     let api = fc2(&host);
     published(&api).await;
-    for (qualified, value, qualifier) in
-        [("svc", "head", "LATEST"), ("svc.LATEST", "head", "LATEST"), ("svc.1", "one", "1"), ("svc.prod", "one", "prod")]
-    {
+    for (qualified, value, qualifier) in [
+        ("svc", "head", "LATEST"),
+        ("svc.LATEST", "head", "LATEST"),
+        ("svc.1", "one", "1"),
+        ("svc.prod", "one", "prod"),
+    ] {
         assert_eq!(api.says(qualified, "f", "env:VALUE").await, value);
         assert_eq!(api.says(qualified, "f", "env:FC_QUALIFIER").await, qualifier);
     }
-    let answer = client::send(
-        host.api,
-        "POST",
-        "/2016-08-15/services/svc.prod/functions/f/invocations",
-        &[],
-        b"echo".to_vec(),
-    )
-    .await;
+    let answer =
+        client::send(host.api, "POST", "/2016-08-15/services/svc.prod/functions/f/invocations", &[], b"echo".to_vec())
+            .await;
     assert_eq!(answer.header("x-fc-invocation-service-version"), "1");
     assert_eq!(ok(api.get("/services/svc.2/functions/f").await)["environmentVariables"]["VALUE"], "two");
     let missing = api.get("/services/svc.9/functions/f").await;
@@ -123,8 +121,10 @@ async fn instances_are_kept_for_a_qualifier_and_let_go() {
     assert_eq!(names(&listed["provisionConfigs"], "resource"), ["000000000000#svc#prod#f"]);
     ok(api.put(path, json!({ "target": 0 })).await);
     support::eventually("none is kept", || async { ok(api.get(path).await)["current"] == 0 }).await;
-    let action = |name: &str| json!({ "name": name, "target": 1, "scheduleExpression": "cron(0 0 8 * * *)",
-        "startTime": "2026-01-01T00:00:00Z", "endTime": "2027-01-01T00:00:00Z" });
+    let action = |name: &str| {
+        json!({ "name": name, "target": 1, "scheduleExpression": "cron(0 0 8 * * *)",
+        "startTime": "2026-01-01T00:00:00Z", "endTime": "2027-01-01T00:00:00Z" })
+    };
     let twice = json!({ "target": 0, "scheduledActions": [action("x"), action("x")] });
     let message = refused(&api.put(path, twice).await, 400, "InvalidArgument");
     assert_eq!(message, "Duplicate action name 'x' in ScheduledActions is not allowed");
@@ -138,7 +138,9 @@ async fn an_on_demand_config_caps_the_instances_of_a_qualifier() {
     let path = "/services/svc.prod/functions/f/on-demand-config";
     refused(&api.get(path).await, 404, "OnDemandConfigNotFound");
     ok(api.put(path, json!({ "maximumInstanceCount": 1 })).await);
-    let second = || client::send(host.api, "POST", "/2016-08-15/services/svc.prod/functions/f/invocations", &[], b"echo".to_vec());
+    let second = || {
+        client::send(host.api, "POST", "/2016-08-15/services/svc.prod/functions/f/invocations", &[], b"echo".to_vec())
+    };
     let (slow, ()) = tokio::join!(api.says("svc.prod", "f", "sleep:1000"), async {
         support::eventually("the second is refused", || async { second().await.status == 429 }).await;
     });

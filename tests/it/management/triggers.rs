@@ -27,7 +27,8 @@ async fn an_http_trigger_opens_the_function_and_its_end_closes_it() {
     let get_only = json!({ "triggerConfig": { "authType": "anonymous", "methods": ["POST"] } });
     ok(api.put("/services/svc/functions/f/triggers/t", get_only).await);
     assert_eq!(call("/2016-08-15/proxy/svc/f/env:VALUE").await.status, 405);
-    let closed = json!({ "triggerConfig": { "authType": "anonymous", "methods": ["GET"], "disableURLInternet": true } });
+    let closed =
+        json!({ "triggerConfig": { "authType": "anonymous", "methods": ["GET"], "disableURLInternet": true } });
     ok(api.put("/services/svc/functions/f/triggers/t", closed).await);
     assert_eq!(call("/2016-08-15/proxy/svc/f/env:VALUE").await.status, 403);
     gone(&api.delete("/services/svc/functions/f/triggers/t").await);
@@ -97,12 +98,16 @@ async fn a_domain_leads_to_functions_with_http_triggers_by_its_routes() {
     ok(api.post("/services/svc/versions", json!({})).await);
     ok(api.post("/services/svc/aliases", json!({ "aliasName": "prod", "versionId": "1" })).await);
     ok(api.put("/services/svc/functions/f", json!({ "environmentVariables": { "VALUE": "head" } })).await);
-    let route = |path: &str, qualifier: &str| json!({ "path": path, "serviceName": "svc", "functionName": "f",
+    let route = |path: &str, qualifier: &str| {
+        json!({ "path": path, "serviceName": "svc", "functionName": "f",
         "qualifier": qualifier, "methods": ["GET"],
-        "rewriteConfig": { "wildcardRules": [{ "match": "^/old/*", "replacement": "/$1" }] } });
+        "rewriteConfig": { "wildcardRules": [{ "match": "^/old/*", "replacement": "/$1" }] } })
+    };
     let domain = json!({ "domainName": "shop.example.com", "protocol": "HTTP",
         "routeConfig": { "routes": [route("/*", "LATEST"), route("/old/*", "prod")] } });
-    assert!(refused(&api.post("/custom-domains", domain.clone()).await, 400, "InvalidArgument").contains("HTTP trigger"));
+    assert!(
+        refused(&api.post("/custom-domains", domain.clone()).await, 400, "InvalidArgument").contains("HTTP trigger")
+    );
     ok(api.post("/services/svc/functions/f/triggers", http("t", "anonymous")).await);
     let made = ok(api.post("/custom-domains", domain.clone()).await);
     assert_eq!((&made["accountId"], &made["apiVersion"]), (&json!("000000000000"), &json!("2016-08-15")));

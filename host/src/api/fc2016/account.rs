@@ -11,13 +11,17 @@ use crate::{
 
 pub(super) async fn route(host: &FunctionHost, call: &Call, path: &[&str]) -> Result<Answer, PlatformError> {
     let body = match (call.method.as_str(), path) {
-        ("GET", ["account-settings"]) => json!({ "availableAZs": [format!("{}-a", host.server().region)], "defaultRole": "" }),
+        ("GET", ["account-settings"]) => {
+            json!({ "availableAZs": [format!("{}-a", host.server().region)], "defaultRole": "" })
+        }
         // Base64 in JSON: what `code.zipFile` may hold.
         ("GET", ["accountConfigs"]) => json!({ "CodeSizeLimit": 100 << 20 }),
         ("GET", ["reservedCapacities"]) => json!({ "reservedCapacities": [] }),
         ("GET", ["layers"]) => json!({ "layers": [] }),
         ("GET", ["layers", _, "versions"]) => json!({ "layers": [] }),
-        ("GET", ["layers", layer, "versions", version]) => return Err(no_layer(&format!("{layer}' version '{version}"))),
+        ("GET", ["layers", layer, "versions", version]) => {
+            return Err(no_layer(&format!("{layer}' version '{version}")));
+        }
         ("GET", ["layerarn", arn]) => return Err(no_layer(arn)),
         (_, ["layers", ..]) => {
             return Err(PlatformError::invalid_argument(

@@ -64,23 +64,13 @@ async fn get(host: &FunctionHost, wanted: &Qualified<'_>, name: &str) -> Result<
     Ok(Answer::of(&Stored { revision, value: () }, show(name, function)))
 }
 
-async fn update(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Qualified<'_>,
-    name: &str,
-) -> Result<Answer, PlatformError> {
+async fn update(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>, name: &str) -> Result<Answer, PlatformError> {
     let (_, draft) = functions::draft(host, call, fields::FUNCTION_2016, false).await?;
     let stored = host.update_function(&wanted.id, name, draft, call.if_match()).await?;
     Ok(Answer::of(&stored, show(name, &stored.value)))
 }
 
-async fn code(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Qualified<'_>,
-    name: &str,
-) -> Result<Answer, PlatformError> {
+async fn code(host: &FunctionHost, call: &Call, wanted: &Qualified<'_>, name: &str) -> Result<Answer, PlatformError> {
     let state = host.scope(&wanted.id)?;
     let (_, function) = state.function_in(name, wanted.qualifier)?;
     let (url, checksum) = download::link(host, call, name, function)?;

@@ -72,12 +72,7 @@ async fn provision(
 
 fn setting(wanted: &Qualified<'_>, name: SettingName<'_>, document: Stored<Document>) -> Setting {
     let qualifier = if name.qualifier.is_empty() { LATEST } else { name.qualifier };
-    Setting {
-        id: wanted.id.clone(),
-        function: name.function.to_owned(),
-        qualifier: qualifier.to_owned(),
-        document,
-    }
+    Setting { id: wanted.id.clone(), function: name.function.to_owned(), qualifier: qualifier.to_owned(), document }
 }
 
 pub(super) async fn list_provision(host: &FunctionHost, call: &Call) -> Result<Answer, PlatformError> {
@@ -134,7 +129,10 @@ async fn on_demand(
     let not_found = || {
         PlatformError::not_found(
             "OnDemandConfigNotFound",
-            format!("on-demand config of function '{}' under qualifier '{}' does not exist", name.function, name.qualifier),
+            format!(
+                "on-demand config of function '{}' under qualifier '{}' does not exist",
+                name.function, name.qualifier
+            ),
         )
     };
     match call.method.as_str() {

@@ -84,11 +84,7 @@ pub(super) async fn code(host: &FunctionHost, call: &Call, wanted: &Located<'_>)
     Ok(Answer::ok(json!({ "url": url, "checksum": checksum })))
 }
 
-pub(super) async fn instances(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Located<'_>,
-) -> Result<Answer, PlatformError> {
+pub(super) async fn instances(host: &FunctionHost, call: &Call, wanted: &Located<'_>) -> Result<Answer, PlatformError> {
     host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
     Ok(instances::list(host, call, &wanted.id, wanted.function, qualifier(call)))
 }

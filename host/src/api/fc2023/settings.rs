@@ -174,19 +174,15 @@ pub(super) async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, Pla
 }
 
 /// A binding is kept and read back; there is no network for it to open.
-async fn vpc(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Located<'_>,
-    rest: &[&str],
-) -> Result<Answer, PlatformError> {
+async fn vpc(host: &FunctionHost, call: &Call, wanted: &Located<'_>, rest: &[&str]) -> Result<Answer, PlatformError> {
     match (call.method.as_str(), rest) {
         ("GET", []) => {
             let state = host.scope(&wanted.id)?;
             state.function(wanted.function)?;
-            let bound = state.settings.keys().filter(|(kind, (function, _))| {
-                *kind == Kind::VpcBinding && function == wanted.function
-            });
+            let bound = state
+                .settings
+                .keys()
+                .filter(|(kind, (function, _))| *kind == Kind::VpcBinding && function == wanted.function);
             let ids: Vec<_> = bound.map(|(_, (_, vpc))| vpc.as_str()).collect();
             Ok(Answer::ok(json!({ "vpcIds": ids })))
         }
@@ -213,12 +209,7 @@ async fn vpc(
 }
 
 /// No invocation is asynchronous here, so there are no tasks.
-async fn tasks(
-    host: &FunctionHost,
-    call: &Call,
-    wanted: &Located<'_>,
-    rest: &[&str],
-) -> Result<Answer, PlatformError> {
+async fn tasks(host: &FunctionHost, call: &Call, wanted: &Located<'_>, rest: &[&str]) -> Result<Answer, PlatformError> {
     host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
     match (call.method.as_str(), rest) {
         ("GET", []) => Ok(Answer::ok(json!({ "tasks": [] }))),

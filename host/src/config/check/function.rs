@@ -19,7 +19,8 @@ use super::{
 use crate::{
     capability::outbound::OutboundPolicy,
     config::{
-        BuildConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, Language, PayloadFormat, TriggerAuth,
+        BuildConfig, FunctionConfig, HttpTriggerConfig, InitializationFailure, Isolation, Language, PayloadFormat,
+        TriggerAuth,
         units::{ByteSize, Span},
     },
 };
