@@ -168,11 +168,22 @@ fn is_exit(message: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_ends_an_instance_is_told_as_an_exit_and_the_next_call_has_another() {
     let host = start("", "").await;
-    for event in ["trap", "exit:7", "panic:why", "recurse", "recurse-large"] {
+    for event in ["trap", "exit:7", "recurse", "recurse-large"] {
         let message = lost(&host, event).await;
         assert!(is_exit(&message), "{event}: {message}");
     }
-    assert_eq!(host.count("f", "crash").await, 5);
+    assert_eq!(host.count("f", "crash").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_told_with_its_message_and_place() {
+    let host = start("", "").await;
+    let lost = host.invoke("f", "panic:out of luck").await;
+    assert_eq!(lost.header("x-fc-error-type"), "UnhandledInvocationError");
+    assert_eq!(lost.error_message(), "out of luck");
+    assert!(lost.json()["stackTrace"][1].as_str().unwrap().contains("behaviour.rs:"), "{}", lost.text());
+    assert_eq!(host.invoke("f", "count").await.text(), "1");
+    assert_eq!(host.count("f", "crash").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +207,7 @@ async fn a_guest_that_spins_floods_or_never_answers_is_stopped_at_its_deadline()
 async fn a_guest_that_panics_at_its_second_call_is_replaced() {
     let host = start("", "max_instances = 1").await;
     assert_eq!(host.invoke("f", "panic-second").await.text(), "first");
-    assert!(is_exit(&lost(&host, "panic-second").await));
+    assert_eq!(lost(&host, "panic-second").await, "the second call");
 }
 
 #[tokio::test(flavor = "multi_thread")]
