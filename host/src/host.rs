@@ -127,6 +127,7 @@ struct Shared {
     trigger_address: OnceLock<SocketAddr>,
     /// Asynchronous invocations, once they are started: a host that makes one call has none.
     delivery: OnceLock<Delivery>,
+    api_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
     view: ArcSwap<View>,
@@ -158,6 +159,7 @@ impl FunctionHost {
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
             delivery: OnceLock::new(),
+            api_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
             store: OnceLock::new(),
@@ -188,6 +190,15 @@ impl FunctionHost {
     /// Where HTTP triggers are served.
     pub fn trigger_address(&self) -> SocketAddr {
         self.0.trigger_address.get().copied().unwrap_or(self.0.server.listen)
+    }
+
+    /// Where the API is served.
+    pub(crate) fn api_address(&self) -> SocketAddr {
+        self.0.api_address.get().copied().unwrap_or(self.0.server.api_listen)
+    }
+
+    pub(crate) fn set_api_address(&self, address: SocketAddr) {
+        let _ = self.0.api_address.set(address);
     }
 
     pub(crate) fn set_trigger_address(&self, address: SocketAddr) {

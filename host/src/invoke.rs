@@ -213,7 +213,7 @@ fn call(invocation: &Invocation, deadline: Instant, deadline_ms: u64) -> Call<'_
 fn outcome_of(error: &CallError) -> Outcome {
     match error {
         CallError::TimedOut => Outcome::Timeout,
-        CallError::Exited(_) | CallError::Trapped(_) => Outcome::Crash,
+        CallError::Exited(_) | CallError::Trapped(_) | CallError::Panicked { .. } => Outcome::Crash,
         CallError::Failed { .. } | CallError::Unsupported(_) | CallError::BadResponse(_) => Outcome::FunctionError,
     }
 }

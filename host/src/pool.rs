@@ -174,9 +174,12 @@ impl Pool {
         self.0.state.lock().floor
     }
 
-    /// How many instances there may be from now on. Those above the number stay until they are idle for too long.
+    /// How many instances there may be from now on. Idle ones above the number end; busy ones end their calls.
     pub(crate) fn set_most(&self, most: usize) {
         self.0.state.lock().most = most;
+        for ended in self.take_expired(|state| state.live > state.most, |_| true) {
+            self.end(ended);
+        }
     }
 
     fn most(&self) -> usize {
@@ -220,6 +223,9 @@ impl Pool {
             && let Some(grant) = self.take(&mut state)
         {
             return Ok(Taken::Now(grant));
+        }
+        if state.most == 0 {
+            return Err(self.exhausted(0, "none may be started"));
         }
         if state.waiters.len() >= self.0.queueing.length {
             // Those who have given up leave their places only now.

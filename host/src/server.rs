@@ -87,6 +87,7 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 /// Serves until `stop`, then stops accepting, finishes what runs within the grace period, and runs pre-stop hooks.
 pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<Output = ()> + Send) {
     host.set_trigger_address(listeners.trigger_address());
+    host.set_api_address(listeners.api_address());
     let (stopping, _) = watch::channel(());
     let connections = [(listeners.trigger, Plane::Trigger), (listeners.api, Plane::Api)].map(|(listener, plane)| {
         let acceptor = Acceptor { host: host.clone(), plane, stopping: stopping.subscribe() };

@@ -213,14 +213,11 @@ async fn what_was_not_done_at_a_stop_is_done_after_the_next_start() {
         function("f", &recorder, "timeout = \"60 s\"\nmax_instances = 1\n")
     );
     let host = TestHost::start(&toml).await;
-    let kept = tempfile::tempdir().unwrap();
     let cut_off = accepted(&host, "f", "sleep:1500", &[(ID, "cut-off")]).await;
     accepted(&host, "f", &format!("fetch:{}", recorder.url("next")), &[]).await;
     accepted(&host, "f", &format!("fetch:{}", recorder.url("later")), &[("x-fc-async-delay", "1")]).await;
     has_status(&host, &cut_off, "Running").await;
-    let events = host.stop_and_keep(kept.path()).await;
-    assert!(recorder.paths().is_empty());
-    let host = TestHost::start_on(&toml, &events).await;
+    let host = host.restart(&toml).await;
     recorder.until("/next").await;
     recorder.until("/later").await;
     has_status(&host, &cut_off, "Succeeded").await;
@@ -234,9 +231,7 @@ async fn a_stop_waits_for_the_events_that_run() {
     let host = TestHost::start(&function("f", &recorder, "")).await;
     let id = accepted(&host, "f", "sleep:700", &[(ID, "job")]).await;
     has_status(&host, &id, "Running").await;
-    let kept = tempfile::tempdir().unwrap();
-    let events = host.stop_and_keep(kept.path()).await;
-    let host = TestHost::start_on(&function("f", &recorder, ""), &events).await;
+    let host = host.restart(&function("f", &recorder, "")).await;
     let event = event(&host, &id).await;
     assert_eq!((&event["status"], &event["calls"]), (&"Succeeded".into(), &1.into()));
 }

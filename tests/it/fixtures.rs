@@ -5,10 +5,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use base64::Engine as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Answer, Project, TestHost, project, root};
 use wisp::component::runtime::Runtimes;
 
@@ -55,8 +56,9 @@ impl Fixture {
         let project = Project::with(runtimes, &[]);
         copy(path, path, &project);
         let text = fs::read(path.join("fixture.json")).unwrap();
-        let told = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { project, told }
+        let told: Value = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        install_packages(&project);
+        Self { project, told: in_one_form(told) }
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -74,7 +76,7 @@ impl Fixture {
         let differs = self.calls().iter().any(|call| call["differs_between_instances"] == true);
         toml += if differs { "isolation = \"request\"\n" } else { "idle_timeout = \"5 s\"\n" };
         if let Some(variables) = self.told["environment"].as_object() {
-            toml += &format!("[functions.f.environment]\n");
+            toml += "[functions.f.environment]\n";
             for (name, value) in variables {
                 toml += &format!("{name} = {value}\n");
             }
@@ -144,6 +146,60 @@ impl Fixture {
     }
 }
 
+/// npm's own cache makes it quick from the second time on.
+fn install_packages(project: &Project) {
+    if project.path().join("package.json").is_file() {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--omit=dev", "--no-audit", "--no-fund", "--silent"]).current_dir(project.path());
+        assert!(npm.status().unwrap().success(), "npm install failed");
+    }
+}
+
+/// The fixtures of JavaScript in the form of those of Python.
+fn in_one_form(mut told: Value) -> Value {
+    if !told["style"].is_null() {
+        told["loads"] = json!({ "style": told["style"] });
+        told["http_trigger"] = told["httpTrigger"].take();
+    }
+    for call in told["calls"].as_array_mut().into_iter().flatten() {
+        let expect = call["expect"].take();
+        if expect.is_null() {
+            continue;
+        }
+        if let Some(headers) = call["http"]["headers"].as_object() {
+            call["http"]["headers"] = headers.iter().map(|(name, value)| json!([name, value])).collect();
+        }
+        if call["http"].is_object() {
+            call["http"]["url"] = call["http"]["path"].take();
+            call["answer"] = json!({ "status": expect["status"], "any_header": pattern(&expect["headers"]) });
+            if !expect["answer"].is_null() {
+                call["answer"]["body"] = pattern(&expect["answer"]);
+            }
+        }
+        if expect["failure"].is_object() {
+            call["failure"] = pattern(&expect["failure"]);
+            call["kind"] = expect["kind"].clone();
+        } else if !expect["result"].is_null() || !expect["json"].is_null() {
+            let key = if expect["json"].is_null() { "result" } else { "json" };
+            call["result"] = pattern(&expect[key]);
+        }
+    }
+    told
+}
+
+/// `"contains:…"` as `{"contains": "…"}`, wherever it stands.
+fn pattern(value: &Value) -> Value {
+    match value {
+        Value::String(text) => match text.strip_prefix("contains:") {
+            Some(part) => json!({ "contains": part }),
+            None => value.clone(),
+        },
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), pattern(value))).collect(),
+        Value::Array(items) => items.iter().map(pattern).collect(),
+        other => other.clone(),
+    }
+}
+
 fn copy(root: &Path, directory: &Path, project: &Project) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -172,9 +228,20 @@ async fn check_call(host: &TestHost, call: &Value) -> Checked {
         if answer.header("x-fc-error-type").is_empty() {
             return Err(format!("it did not fail: {}", answer.text()));
         }
+        check_kind(&call["kind"], &answer)?;
         matches(&call["failure"], &answer.json())?;
     }
     check_log(host, call, &answer).await
+}
+
+fn check_kind(expected: &Value, answer: &Answer) -> Checked {
+    let kind = match expected.as_str() {
+        None => return Ok(()),
+        Some("handled") => "HandledInvocationError",
+        Some(_) => "UnhandledInvocationError",
+    };
+    let found = answer.header("x-fc-error-type");
+    if found == kind { Ok(()) } else { Err(format!("{found} in place of {kind}")) }
 }
 
 /// The host calls the hooks: only what a failed initializer answers, and what hooks leave in the log, can be seen.
@@ -201,7 +268,7 @@ async fn event(host: &TestHost, call: &Value) -> Answer {
 
 async fn request(host: &TestHost, call: &Value) -> Answer {
     let request = &call["http"];
-    let pairs: Vec<(String, String)> = serde_json::from_value(request["headers"].clone()).unwrap();
+    let pairs: Vec<(String, String)> = serde_json::from_value(request["headers"].clone()).unwrap_or_default();
     let headers: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &request["body"] {
         Value::Null => String::new(),
@@ -228,6 +295,10 @@ fn check_answer(expected: &Value, answer: &Answer) -> Checked {
         let values = answer.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
         matches(value, &Value::String(values.collect::<Vec<_>>().join(", ")))
             .map_err(|reason| format!("{name}: {reason}"))?;
+    }
+    if !expected["any_header"].is_null() {
+        let all: Vec<_> = answer.headers.values().map(|value| value.to_str().unwrap_or_default()).collect();
+        part_of(&expected["any_header"], &all.join("\n"))?;
     }
     expected.get("body").map_or(Ok(()), |body| matches_text(body, &String::from_utf8_lossy(&answer.body)))
 }

@@ -16,15 +16,11 @@ const READ_ONLY: &str = "reader-key:reader-secret-0123456789";
 /// Keys that are lent start with `STS` for the SDKs.
 const LENT: &str = "STS.lent-key:lent-secret-0123456789:the-token";
 
-/// A host with access keys and a catalog of its own.
-async fn start(data: &Path) -> TestHost {
+/// A host with access keys.
+async fn start() -> TestHost {
     let keys = [(ADMIN, "admin"), (INVOKE, "invoke"), (READ_ONLY, "read-only"), (LENT, "admin")];
     let keys: String = keys.iter().map(|(key, scope)| access_key(key, scope)).collect();
-    let data = data.display();
-    TestHost::start(&format!(
-        "[server]\naccount_id = \"{ACCOUNT}\"\nregion = \"{REGION}\"\ndata_dir = \"{data}\"\n{keys}"
-    ))
-    .await
+    TestHost::start(&format!("[server]\naccount_id = \"{ACCOUNT}\"\nregion = \"{REGION}\"\n{keys}")).await
 }
 
 fn access_key(key: &str, scope: &str) -> String {
@@ -89,7 +85,7 @@ async fn run(sdk: Sdk, program: &'static str) {
     let directory = tempfile::tempdir().unwrap();
     let packages = directory.path().to_owned();
     tokio::task::spawn_blocking(move || pack_all(&packages)).await.unwrap();
-    let host = start(&directory.path().join("data")).await;
+    let host = start().await;
     let (api, triggers) = (format!("http://{}", host.api), format!("http://{}", host.trigger));
     sdk::run(sdk, program, &environment(&api, &triggers, directory.path())).await;
     host.stop().await;

@@ -209,21 +209,6 @@ impl TestHost {
         }
     }
 
-    /// Stops, and copies its events to a directory where another host can go on with them.
-    pub async fn stop_and_keep(mut self, directory: &Path) -> PathBuf {
-        drop(self.stop.take());
-        if let Some(served) = self.served.take() {
-            served.await.unwrap();
-        }
-        for entry in fs::read_dir(self.directory.path()).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_name().to_string_lossy().starts_with("events.") {
-                fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
-            }
-        }
-        directory.to_owned()
-    }
-
     /// Tells the server to stop; [`Self::stop`] waits for it.
     pub fn begin_stop(&mut self) {
         drop(self.stop.take());

@@ -1,5 +1,6 @@
 //! Custom domains, which both APIs have in nearly the same form.
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -111,11 +112,36 @@ pub(super) async fn route(
 
 fn read(call: &Call) -> Result<Attributes, PlatformError> {
     let mut attributes = call.attributes(FIELDS)?;
+    check_certificate(&attributes)?;
     let routes = attributes.get_mut("routeConfig").and_then(|config| config.get_mut("routes"));
     for route in routes.and_then(Value::as_array_mut).into_iter().flatten() {
         check_route(route)?;
     }
     Ok(attributes)
+}
+
+/// A certificate comes with its key, both in PEM.
+fn check_certificate(attributes: &Attributes) -> Result<(), PlatformError> {
+    let text = |name: &str| {
+        let config = attributes.get("certConfig").and_then(|config| config.get(name)).and_then(Value::as_str);
+        config.filter(|text| !text.is_empty())
+    };
+    let refused = |what: &str, error: String| {
+        Err(PlatformError::invalid_argument(format!("CertConfig.{what} cannot be read as PEM: {error}")))
+    };
+    match (text("certificate"), text("privateKey")) {
+        (None, None) => Ok(()),
+        (Some(certificate), Some(key)) => {
+            if let Err(error) = CertificateDer::from_pem_slice(certificate.as_bytes()) {
+                return refused("Certificate", error.to_string());
+            }
+            match PrivateKeyDer::from_pem_slice(key.as_bytes()) {
+                Ok(_) => Ok(()),
+                Err(error) => refused("PrivateKey", error.to_string()),
+            }
+        }
+        _ => Err(PlatformError::invalid_argument("CertConfig: Certificate and PrivateKey are given together")),
+    }
 }
 
 fn check_route(route: &mut Value) -> Result<(), PlatformError> {

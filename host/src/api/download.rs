@@ -41,13 +41,21 @@ pub(super) fn link(
         ));
     };
     let expires = now() + VALID;
-    let own = host.server().api_listen.to_string();
-    // As the caller knows this host: it may be behind a proxy, or on another port than was configured.
-    let authority = call.header("host").filter(|host| !host.is_empty()).map_or(own, str::to_owned);
+    // As the caller knows this host, which may be behind a proxy. One official client leaves the port out.
+    let is_proxied = call.header("x-forwarded-proto").is_some() || call.header("x-forwarded-for").is_some();
+    let authority = match call.header("host").filter(|host| !host.is_empty()) {
+        None => host.api_address().to_string(),
+        Some(known) if is_proxied || has_port(known) => known.to_owned(),
+        Some(known) => format!("{known}:{}", host.api_address().port()),
+    };
     let signature = hex(&mac(&code.digest, expires).finalize().into_bytes());
     let scheme = if call.header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
     let url = format!("{scheme}://{authority}{PREFIX}{}?Expires={expires}&Signature={signature}", code.digest);
     Ok((url, code.checksum.clone()))
+}
+
+fn has_port(authority: &str) -> bool {
+    authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()))
 }
 
 /// The package that a link leads to.

@@ -57,6 +57,9 @@ const RUNTIMES: [&str; 37] = [
 /// What a 32-bit guest can address, in MB.
 const MEMORY: u64 = 4096;
 
+/// Sizes of `/tmp` in MB, as FC has them.
+const DISKS: [u64; 2] = [512, 10_240];
+
 /// Bodies above so many bytes are read a few at a time.
 const LARGE: usize = 1 << 20;
 
@@ -97,7 +100,7 @@ fn package(store: &CodeStore, call: &Call, body: &Map<String, Value>) -> Result<
     let code = schema::read(fields::CODE, code)?;
     if !text(&code, "ossBucketName").is_empty() || !text(&code, "ossObjectName").is_empty() {
         return Err(PlatformError::invalid_argument(
-            "Code.OssBucketName: wisp has no object storage to fetch code from; send the package in Code.ZipFile",
+            "Code.OssBucketName: wisp has no object storage to fetch code from; send the package in code.zipFile",
         ));
     }
     let Some(zip) = zip else { return Ok(None) };
@@ -122,7 +125,28 @@ fn check(attributes: &Attributes, is_new: bool) -> Result<(), PlatformError> {
         return Err(invalid("Runtime", &RUNTIMES.join(" | "), runtime));
     }
     check_memory(attributes)?;
+    check_cpu(attributes)?;
+    if let Some(disk) = number(attributes, "diskSize").filter(|disk| !DISKS.contains(disk)) {
+        return Err(invalid("DiskSize", "512 | 10240", &disk.into()));
+    }
     check_environment(attributes)
+}
+
+/// Steps of 0.05, and between one and four GB of memory for each.
+fn check_cpu(attributes: &Attributes) -> Result<(), PlatformError> {
+    let Some(cpu) = attributes.get("cpu").and_then(Value::as_f64).filter(|cpu| *cpu != 0.0) else { return Ok(()) };
+    let steps = cpu * 20.0;
+    if !(0.05..=16.0).contains(&cpu) || (steps - steps.round()).abs() > 1e-6 {
+        return Err(invalid("Cpu", "0.05 to 16, in steps of 0.05", &cpu.into()));
+    }
+    let Some(memory) = number(attributes, "memorySize") else { return Ok(()) };
+    #[allow(clippy::cast_precision_loss, reason = "sizes of memory in MB are small")]
+    let ratio = memory as f64 / 1024.0 / cpu;
+    if !(0.999..=4.001).contains(&ratio) {
+        let allowed = format!("1 to 4 GB of memory for each, which MemorySize {memory} is not");
+        return Err(invalid("Cpu", &allowed, &cpu.into()));
+    }
+    Ok(())
 }
 
 fn check_memory(attributes: &Attributes) -> Result<(), PlatformError> {

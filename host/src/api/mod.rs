@@ -91,6 +91,9 @@ where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     let (head, body) = request.into_parts();
+    if !matches!(operation.1, ["2016-08-15" | "2023-03-30" | "wisp", ..] | ["metrics"]) {
+        return Err(PlatformError::path_not_supported(operation.0, head.uri.path()));
+    }
     // Before the body is read: who may not ask is not listened to.
     let caller = access::check(host, &head, peer)?;
     let query = head.uri.query();

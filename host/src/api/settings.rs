@@ -193,3 +193,25 @@ fn check_policy(policy: &Value, least: &str, most: &str) -> Result<(), PlatformE
         ))),
     }
 }
+
+/// An `async-invoke-config` by its fields, checked.
+pub(super) fn asynchronous(call: &Call, fields: &[Field]) -> Result<Attributes, PlatformError> {
+    let attributes = call.attributes(fields)?;
+    for side in ["onSuccess", "onFailure"] {
+        let config = attributes.get("destinationConfig").and_then(|config| config.get(side));
+        let destination = config.and_then(|config| config.get("destination"));
+        if let Some(other) = destination.filter(|it| !it.as_str().is_some_and(is_destination)) {
+            let allowed = "acs:<service>:… | http://… | https://… | <service>/<function>";
+            return Err(invalid("DestinationConfig.Destination", allowed, other));
+        }
+    }
+    Ok(attributes)
+}
+
+fn is_destination(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.')
+    };
+    let is_pair = || text.split_once('/').is_some_and(|(service, function)| is_name(service) && is_name(function));
+    text.is_empty() || ["acs:", "http://", "https://"].iter().any(|start| text.starts_with(start)) || is_pair()
+}

@@ -93,17 +93,16 @@ fn filter(call: &Call, function: Function<'_>, prefix: &str, limit: usize) -> Re
         Status::parse(text).ok_or_else(|| schema::invalid("Status", &known.join(" | "), &text.into()))
     });
     let number = |name: &str| {
-        let number = call
-            .parameter(name)
-            .map(|text| text.parse::<u64>().map_err(|_| schema::invalid(name, "a number", &text.into())));
+        let number = call.parameter(name).map(|text| {
+            text.parse::<u64>().map_err(|_| schema::invalid(name, "a number", &text.into()))
+        });
         number.transpose()
     };
     let limit = match number("limit")? {
         None => limit,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| schema::invalid("Limit", &format!("1 to {MOST}"), &limit.into()))?,
+        Some(limit) => usize::try_from(limit).ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
+            schema::invalid("Limit", &format!("1 to {MOST}"), &limit.into())
+        })?,
     };
     Ok(Filter {
         service: Some(function.service.to_owned()),

@@ -44,6 +44,11 @@ impl Capture {
         captured.bytes.is_empty() && captured.dropped == 0
     }
 
+    /// What was written so far, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().bytes).into_owned()
+    }
+
     /// Adds bytes as if the guest had written them.
     pub(crate) fn write(&self, bytes: &[u8]) {
         let mut captured = self.0.lock();

@@ -6,8 +6,9 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
@@ -91,7 +92,7 @@ impl CodeStore {
 
     fn unpack(&self, package: &[u8], directory: &Path) -> Result<(), Error> {
         let work = || -> Result<(), PackageError> {
-            fs::create_dir_all(&self.0.directory)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.0.directory)?;
             let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.0.directory)?;
             package::unpack(package, &scratch.path().join("files"), &self.0.limits)?;
             fs::write(scratch.path().join("package"), package)?;

@@ -155,7 +155,7 @@ impl FunctionHost {
                 fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
             loader
                 .load(&bytes, || {})
-                .map_err(|error| Error::invalid(format!("the code package cannot be served: {error}")))
+                .map_err(|error| Error::invalid(format!("the component of the code package cannot be served: {error}")))
         });
         let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
         record.code = Some(code);

@@ -69,8 +69,11 @@ impl FunctionHost {
 
     fn check_resource(&self, resource: &str) -> Result<(), Error> {
         let id = match resource.split_once('/') {
-            Some(("services", name)) => ScopeId::Service(name.to_owned()),
-            Some(("functions", name)) => ScopeId::Function(name.to_owned()),
+            Some(("services", name)) if is_name(name) => ScopeId::Service(name.to_owned()),
+            Some(("functions", name)) if is_name(name) => match name.split_once('$') {
+                Some((service, _)) => ScopeId::Service(service.to_owned()),
+                None => ScopeId::Function(name.to_owned()),
+            },
             _ => {
                 return Err(Error::invalid(format!(
                     "ResourceArn is set to an invalid value (allowed: services/<name> | functions/<name>, actual: '{resource}')"
@@ -79,6 +82,10 @@ impl FunctionHost {
         };
         self.scope(&id).map(drop)
     }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'))
 }
 
 fn check(tags: &Attributes) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use super::{
     scope::{ScopeState, version_name},
 };
 use crate::{
-    catalog::ScopeId,
+    catalog::{LATEST, ScopeId},
     host::FunctionHost,
     store::{Expect, Kind, Write},
 };
@@ -45,6 +45,9 @@ impl FunctionHost {
     pub(crate) async fn delete_version(&self, id: &ScopeId, number: &str) -> Result<(), Error> {
         let mut change = self.change().await?;
         let state = change.scope(id)?;
+        if number == LATEST {
+            return Err(Error::invalid("version 'LATEST' is the changing head and cannot be deleted"));
+        }
         let version = state.version(number)?.value.number;
         if let Some(alias) = user_of(&state, number) {
             return Err(Error::conflict(

@@ -26,12 +26,17 @@ impl Identity {
     }
 }
 
-/// The record of an event that is settled. Payloads are texts; one that is not UTF-8 is given in base64, and a key beside it
-/// says so.
+/// Bytes of both payloads together. Records of records would grow without end.
+const LONGEST: usize = 1 << 20;
+
+/// The record of an event that is settled. Payloads are texts; one that is not UTF-8 is given in base64, and one that is too
+/// long is left out, the response first; a key beside it says so.
 pub(super) fn record(event: &Event, identity: &Identity, now: u64) -> Bytes {
     let (submission, progress) = (&event.submission, &event.progress);
     let error = progress.error.as_deref().unwrap_or_default();
     let by_function = matches!(progress.status, Status::Succeeded | Status::Failed);
+    let (request, response) = (&submission.payload, &progress.response);
+    let fits_both = request.len() + response.len() <= LONGEST;
     let mut record = json!({
         "timestamp": now,
         "requestContext": {
@@ -46,8 +51,8 @@ pub(super) fn record(event: &Event, identity: &Identity, now: u64) -> Bytes {
         },
     });
     if let Some(record) = record.as_object_mut() {
-        payload(record, "requestPayload", &submission.payload);
-        payload(record, "responsePayload", &progress.response);
+        payload(record, "requestPayload", request, request.len() <= LONGEST);
+        payload(record, "responsePayload", response, fits_both);
     }
     Bytes::from(record.to_string())
 }
@@ -70,7 +75,12 @@ fn status_code(status: Status, error: &str) -> u16 {
     }
 }
 
-fn payload(record: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+fn payload(record: &mut Map<String, Value>, name: &str, bytes: &[u8], fits: bool) {
+    if !fits {
+        record.insert(name.to_owned(), "".into());
+        record.insert(format!("{name}OmittedBytes"), bytes.len().into());
+        return;
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => drop(record.insert(name.to_owned(), text.into())),
         Err(_) => {
@@ -136,6 +146,17 @@ mod tests {
         assert_eq!(context(Status::Invalid, Some("FunctionNotFound"))["statusCode"], 404);
         let expired = record_of(&event(Status::Expired, Some("HandledInvocationError")));
         assert_eq!(expired["requestContext"]["condition"], "HandledInvocationError");
+    }
+
+    #[test]
+    fn payloads_that_are_too_long_are_left_out_the_response_first() {
+        let mut event = event(Status::Succeeded, None);
+        event.progress.response = vec![b'x'; LONGEST - 1].into();
+        let record = record_of(&event);
+        assert_eq!((&record["requestPayload"], &record["responsePayload"]), (&json!("in"), &json!("")));
+        assert_eq!(record["responsePayloadOmittedBytes"], LONGEST - 1);
+        event.submission.payload = vec![b'x'; LONGEST + 1].into();
+        assert_eq!(record_of(&event)["requestPayloadOmittedBytes"], LONGEST + 1);
     }
 
     #[test]

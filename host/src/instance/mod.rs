@@ -22,6 +22,7 @@ mod command;
 mod concurrent;
 mod guest;
 mod outcome;
+mod panic;
 mod wasi_http;
 
 pub(crate) use concurrent::ConcurrentInstance;
@@ -243,6 +244,10 @@ impl Instance {
     /// Notes how a call ended: an instance whose guest did not come back by itself is not used again.
     fn ended<T>(&mut self, result: Result<Result<T, abi::Failure>, CallError>) -> Result<T, CallError> {
         let result = result.and_then(|value| value.map_err(CallError::from_failure));
+        let result = result.map_err(|error| match error {
+            CallError::Exited(_) | CallError::Trapped(_) => error.explained_by(&self.store.data().capture().text()),
+            error => error,
+        });
         match &result {
             Err(error) if !error.instance_survives() => self.explain_end(error),
             Ok(_) | Err(_) => self.calling = false,

@@ -6,7 +6,10 @@ use serde_json::json;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
-use super::abi::{Failure, FailureKind};
+use super::{
+    abi::{Failure, FailureKind},
+    panic,
+};
 
 /// A call that gave no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -28,6 +31,12 @@ pub enum CallError {
     /// The guest trapped, or was refused what it cannot do without.
     #[error("{0}")]
     Trapped(String),
+    /// A Rust guest panicked, and then trapped or exited.
+    #[error("{document}")]
+    Panicked {
+        /// A JSON object: the message and the place, as the guest wrote them.
+        document: String,
+    },
     /// The guest has no answer for this kind of call.
     #[error("{0}")]
     Unsupported(String),
@@ -44,6 +53,17 @@ impl CallError {
 
     pub(crate) fn from_failure(failure: Failure) -> Self {
         Self::Failed { handled: failure.kind == FailureKind::Handled, document: document(failure.document) }
+    }
+
+    /// The same error, said by the guest's own words if those were a panic's. A panic of a Rust guest leaves no code running
+    /// that could make an error document; its last line says what happened.
+    pub(crate) fn explained_by(self, log: &str) -> Self {
+        match self {
+            Self::Exited(_) | Self::Trapped(_) => {
+                panic::document(log).map_or(self, |document| Self::Panicked { document })
+            }
+            other => other,
+        }
     }
 
     /// What wasmtime's error means.
@@ -104,6 +124,7 @@ impl FunctionError {
             CallError::Failed { handled: true, document } => ("HandledInvocationError", document.clone()),
             CallError::Failed { handled: false, document } => ("UnhandledInvocationError", document.clone()),
             CallError::TimedOut => ("UnhandledInvocationError", timed_out(timeout, usage)),
+            CallError::Panicked { document } => ("UnhandledInvocationError", document.clone()),
             CallError::Exited(_) | CallError::Trapped(_) => ("UnhandledInvocationError", ended(usage)),
             CallError::Unsupported(message) | CallError::BadResponse(message) => {
                 ("UnhandledInvocationError", json!({ "errorMessage": message }).to_string())

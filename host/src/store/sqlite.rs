@@ -5,7 +5,8 @@
 //! that a key-value backend could not have.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -50,6 +51,8 @@ impl SqliteStorage {
         let lock = locked(directory)?;
         let path = directory.join("catalog.db");
         let open = || -> anyhow::Result<Connection> {
+            // It holds the variables of functions and the keys of certificates. SQLite's other files take over its mode.
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
             let mut connection = Connection::open(&path)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;

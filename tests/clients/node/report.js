@@ -57,8 +57,9 @@ async function step(name, body) {
 }
 
 function ownFrame(error) {
-  const frames = String(error?.stack ?? '').split('\n');
-  return frames.find((line) => line.includes(__dirname) && !line.includes('node_modules') && !line.includes('report.js')) ?? '';
+  const frames = String(error?.stack ?? '').split('\n').filter((line) => line.includes(__dirname) && !line.includes('node_modules'));
+  // The helpers that assert are not what failed.
+  return frames.find((line) => !/(report|refused|shared)\.js/.test(line)) ?? frames[0] ?? '';
 }
 
 /** Runs the steps of one subject. */

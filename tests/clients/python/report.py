@@ -89,7 +89,7 @@ def _place(error):
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(here) and "report.py" not in frame.filename and "site-packages" not in frame.filename
+        if frame.filename.startswith(here) and os.path.basename(frame.filename) not in ("report.py", "shared.py")
     ]
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
 

@@ -30,7 +30,7 @@ pub(super) async fn route(host: &FunctionHost, call: &Call, path: &[&str]) -> Re
         }
         ("GET", ["tempBucketToken"] | ["services", _, "tempCodeBucketToken"]) => {
             return Err(PlatformError::invalid_argument(
-                "wisp has no object storage to upload code to: send the package in Code.ZipFile, up to 100 MB",
+                "wisp has no object storage to upload code to: send the package in code.zipFile, up to 100 MB",
             ));
         }
         _ => return unsupported(call),

@@ -34,7 +34,7 @@ pub(super) async fn route(
         ("GET", [function, "code"]) => code(host, call, wanted, function).await,
         ("GET", [function, "instances"]) => {
             host.scope(&wanted.id)?.function_in(function, wanted.qualifier)?;
-            Ok(instances::list(host, &wanted.id, function, wanted.qualifier))
+            Ok(instances::list(host, call, &wanted.id, function, wanted.qualifier))
         }
         (_, [function, "triggers", rest @ ..]) => triggers::route(host, call, &wanted.id, function, rest).await,
         (_, [function, rest @ ..]) => settings::route(host, call, wanted, function, rest).await,

@@ -190,7 +190,7 @@ async fn asynchronous(
             Ok(Answer::of(&found.clone(), show_async(&setting(wanted, name, found))))
         }
         "PUT" => {
-            let attributes = call.attributes(ASYNC_2016)?;
+            let attributes = settings::asynchronous(call, ASYNC_2016)?;
             let document = host.put_setting(&wanted.id, name, attributes).await?;
             Ok(Answer::of(&document.clone(), show_async(&setting(wanted, name, document))))
         }

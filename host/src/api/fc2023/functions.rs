@@ -86,7 +86,7 @@ pub(super) async fn code(host: &FunctionHost, call: &Call, wanted: &Located<'_>)
 
 pub(super) async fn instances(host: &FunctionHost, call: &Call, wanted: &Located<'_>) -> Result<Answer, PlatformError> {
     host.scope(&wanted.id)?.function_in(wanted.function, qualifier(call))?;
-    Ok(instances::list(host, &wanted.id, wanted.function, qualifier(call)))
+    Ok(instances::list(host, call, &wanted.id, wanted.function, qualifier(call)))
 }
 
 /// Switches invocations off or on again.

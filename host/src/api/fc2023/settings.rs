@@ -101,7 +101,7 @@ async fn one(
 
 fn read(call: &Call, kind: Kind) -> Result<Attributes, PlatformError> {
     match kind {
-        Kind::AsyncConfig => call.attributes(settings::ASYNC_2023),
+        Kind::AsyncConfig => settings::asynchronous(call, settings::ASYNC_2023),
         Kind::Provision => settings::provision(call),
         Kind::Scaling => settings::scaling(call),
         _ => {

@@ -177,8 +177,11 @@ impl Runtimes {
         let worker = self.worker(&file, compiling).map_err(SnapshotError::Runtime)?;
         let (evaluated, source) = (source.evaluate, Arc::new(source));
         let attempts = policy.network_attempts.clone().unwrap_or_default();
-        let gone = || SnapshotError::Runtime("its thread ended".into());
-        let Attempt { outcome, log } = worker.load(source.clone(), policy, attempts).ok_or_else(gone)?;
+        let Some(Attempt { outcome, log }) = worker.load(source.clone(), policy, attempts) else {
+            // The next build starts another.
+            self.0.open.lock().remove(&file.path);
+            return Err(SnapshotError::Runtime("its thread ended".into()));
+        };
         String::from_utf8_lossy(&log).lines().for_each(progress);
         let (description, component) = match outcome {
             Outcome::Loaded(description, component) => (description, component),
@@ -190,8 +193,7 @@ impl Runtimes {
         let takes_nothing = !declaration.event && !declaration.http;
         let component = declaration.append_to(component);
         let abi::Description { style, warnings, .. } = *description;
-        let preload = abi::Source { evaluate: true, ..(*source).clone() };
-        let preload = Arc::new(Preload { source: Arc::new(preload) });
+        let preload = Arc::new(Preload { source });
         self.remember(&component, Recent { worker, preload, declaration });
         Ok(Snapshot { component, takes_nothing, style, warnings })
     }

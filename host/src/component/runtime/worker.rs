@@ -23,7 +23,7 @@ use super::{
     snapshot::InstanceState,
 };
 use crate::{
-    component::{ComponentError, Loader, artifact::ArtifactCache},
+    component::{ComponentError, Loader, adapt, artifact::ArtifactCache},
     instance::{CallError, Guest, Policy, timed},
 };
 
@@ -71,12 +71,13 @@ impl Worker {
         cache: &ArtifactCache,
         compiling: impl FnOnce(),
     ) -> Result<Self, ComponentError> {
+        let bytes = adapt::to_component(&bytes)?.into_owned();
         let (jobs, incoming) = mpsc::channel();
         let (instrumented, made) = mpsc::channel();
         let thread = thread::Builder::new().name("wisp-runtime".into());
         thread.spawn(move || work(&bytes, &instrumented, &incoming))?;
-        let broken = |error| ComponentError::NotAdaptable(format!("it cannot be snapshot: {error}"));
-        let gone = || ComponentError::NotAdaptable("its thread ended".into());
+        let broken = |error| ComponentError::Mismatch(format!("no snapshot can be made of it: {error}"));
+        let gone = || ComponentError::Mismatch("its thread ended".into());
         let (component, context) = made.recv().map_err(|_| gone())?.map_err(broken)?;
         let compiled = loader.compiled(cache, &format!("{digest}-instrumented"), &component, compiling)?;
         let pre = loader.instance_pre(&compiled)?;

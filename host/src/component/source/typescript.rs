@@ -90,13 +90,28 @@ fn translate(path: &Path, text: &str) -> Result<TranslatedFile, Box<UserError>> 
     let printed = Codegen::new().with_options(settings).build(&program);
     Ok(TranslatedFile {
         path: guest_path.to_string_lossy().into_owned(),
-        text: printed.code,
+        text: with_helpers(printed.code),
         source_map: printed.map.map(|map| map.to_json_string()).unwrap_or_default(),
     })
 }
 
-/// Types go, decorators are lowered as TypeScript's own compiler does it, helpers come from a global that the runtime
-/// does not need to have unless decorators are used.
+/// What lowered decorators call, as TypeScript's `experimentalDecorators` has them evaluated: the last first, each given
+/// what the one before made.
+const DECORATOR_HELPERS: &str = "const babelHelpers = { decorate(decorators, target, key, descriptor) { \
+    const count = arguments.length; \
+    let made = count < 3 ? target : descriptor === null ? Object.getOwnPropertyDescriptor(target, key) : descriptor; \
+    for (const decorator of [...decorators].reverse()) { if (decorator) made = (count < 3 ? decorator(made) \
+    : count > 3 ? decorator(target, key, made) : decorator(target, key)) || made; } \
+    if (count > 3 && made) Object.defineProperty(target, key, made); return made; }, \
+    decorateMetadata(key, value) { if (typeof Reflect.metadata === 'function') return Reflect.metadata(key, value); }, \
+    decorateParam(index, decorator) { return (target, key) => decorator(target, key, index); } }; ";
+
+/// The helpers go on the first line, so that all others keep their numbers.
+fn with_helpers(code: String) -> String {
+    if code.contains("babelHelpers.") { format!("{DECORATOR_HELPERS}{code}") } else { code }
+}
+
+/// Types go, decorators are lowered as TypeScript's own compiler does it with `experimentalDecorators`.
 fn options() -> TransformOptions {
     let mut options = TransformOptions::default();
     options.decorator.legacy = true;
@@ -154,6 +169,17 @@ mod tests {
         let translated = translate(Path::new("a.tsx"), "enum E { A = 1 }\nexport default () => <p>{E.A}</p>;\n");
         let text = translated.ok().unwrap().text;
         assert!(!text.contains("enum ") && !text.contains("<p>"), "{text}");
+    }
+
+    #[test]
+    fn decorators_bring_their_helpers_on_the_first_line() {
+        let source = "const log = (target: unknown, key: string) => {};\nexport class A { @log b() { return 1; } }\n";
+        let text = translate(Path::new("a.ts"), source).ok().unwrap().text;
+        assert!(
+            text.starts_with("const babelHelpers = { decorate(") && text.contains("babelHelpers.decorate(["),
+            "{text}"
+        );
+        assert_eq!(text.lines().next().unwrap().matches("const log").count(), 1, "{text}");
     }
 
     #[test]

@@ -19,10 +19,10 @@ module.exports = async (fc) => {
   });
   await step('there is no bucket for large packages, and the answer says what to do instead', async () => {
     await fc.createService('js2-account').catch(() => {});
-    await refused(fc.getTempBucketToken(), 400, 'InvalidArgument', /zipFile/);
-    await refused(fc.getTempCodeBucketPermission('js2-account', 'f', 'e1'), 400, 'InvalidArgument', /zipFile/);
+    await refused(fc.getTempBucketToken(), 400, 'InvalidArgument', /zipFile/i);
+    await refused(fc.getTempCodeBucketPermission('js2-account', 'f', 'e1'), 400, 'InvalidArgument', /zipFile/i);
     const large = { functionName: 'f', runtime: 'custom', handler: 'h', code: { zipFile: '/nothing.zip' }, withoutCodeLimit: true };
-    await refused(fc.createFunction('js2-account', large), 400, 'InvalidArgument', /zipFile/);
+    await refused(fc.createFunction('js2-account', large), 400, 'InvalidArgument', /zipFile/i);
     await fc.deleteService('js2-account').catch(() => {});
   });
 };

@@ -35,15 +35,15 @@ module.exports = async (fc) => {
   });
   await step('there are no sessions, and the answer says so', async () => {
     const body = new FC.UpdateSessionInput({ sessionTTLInSeconds: 60 });
-    for (const call of [
-      fc.listSessions(NAME, request('ListSessions')),
-      fc.createSession(NAME, request('CreateSession', { body: new FC.CreateSessionInput({ sessionTTLInSeconds: 60 }) })),
-      fc.getSession(NAME, 's', request('GetSession')),
-      fc.updateSession(NAME, 's', request('UpdateSession', { body })),
-      fc.pauseSession(NAME, 's', request('PauseSession')),
-      fc.resumeSession(NAME, 's', request('ResumeSession')),
-      fc.deleteSession(NAME, 's', request('DeleteSession')),
-    ]) await refused(call, 400, 'InvalidArgument', /session/i);
+    for (const ask of [
+      () => fc.listSessions(NAME, request('ListSessions')),
+      () => fc.createSession(NAME, request('CreateSession', { body: new FC.CreateSessionInput({ sessionTTLInSeconds: 60 }) })),
+      () => fc.getSession(NAME, 's', request('GetSession')),
+      () => fc.updateSession(NAME, 's', request('UpdateSession', { body })),
+      () => fc.pauseSession(NAME, 's', request('PauseSession')),
+      () => fc.resumeSession(NAME, 's', request('ResumeSession')),
+      () => fc.deleteSession(NAME, 's', request('DeleteSession')),
+    ]) await refused(ask(), 400, 'InvalidArgument', /session/i);
   });
   await step('there are no resource groups to move a function to', async () => {
     const body = new FC.ChangeResourceGroupInput({ newResourceGroupId: 'rg-x', resourceId: NAME, resourceType: 'function' });

@@ -38,7 +38,7 @@ module.exports = async (fc) => {
   });
   await step('what cannot be tagged is named', async () => {
     await refused(tag([arn('js3-none')], { a: 'b' }), 404, 'FunctionNotFound');
-    await refused(tag(['no resource'], { a: 'b' }), 400, 'InvalidArgument', /no resource/);
+    await refused(tag(['acs:fc:x:y:moons/z'], { a: 'b' }), 400, 'InvalidArgument', /moons/);
   });
   for (const name of ['js3-tag-a', 'js3-tag-b']) await fc.deleteFunction(name).catch(() => {});
 };

@@ -86,7 +86,7 @@ def run(step, fc, _client):
         refused(create("1st"), 400, "InvalidArgument", re.compile("1st"))
         refused(create(memorySize=100), 400, "InvalidArgument", re.compile("(?i)memorySize"))
         refused(create(runtime="cobol"), 400, "InvalidArgument", re.compile("Runtime is set to an invalid value"))
-        refused(create(codeZipFile=package("broken")), 400, "InvalidArgument", re.compile("(?i)wasm|component"))
+        refused(create(codeZipFile=package("broken")), 400, "InvalidArgument", re.compile("WebAssembly"))
         refused(create(codeZipFile=package("traversal")), 400, "InvalidArgument")
         refused(create(codeZipFile=None, codeOSSBucket="bucket", codeOSSObject="object"), 400, "InvalidArgument", re.compile("(?i)oss|bucket"))
         refused(lambda: fc.get_function(SERVICE, "none"), 404, "FunctionNotFound", f"function 'none' does not exist in service '{SERVICE}'")
