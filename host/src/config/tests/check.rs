@@ -334,7 +334,7 @@ fn wrong_lines_of_a_function_say_what_to_write() {
             "http = { payload_format = \"fc\" }",
             "`payload_format` in [functions.hello.http]: \"fc\" is none of \"fc3\", \"cloudbase\", \"api-gateway\"",
         ),
-        ("http = { auth = 1 }", "unknown key `auth` in [functions.hello.http]"),
+        ("http = { port = 1 }", "unknown key `port` in [functions.hello.http]"),
         (
             "build = { language = \"go\" }",
             "`language` in [functions.hello.build]: \"go\" is none of \"rust\", \"javascript\", \"python\"",
