@@ -56,13 +56,16 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// The text of a key that must be there.
+    /// The text of a key that must be there; empty, and reported, if it is not.
     pub(super) fn required(&mut self, key: &str) -> String {
-        let text = self.text(key);
-        if text.is_none() && !self.report.problems.borrow().iter().any(|problem| problem.message.contains(key)) {
-            self.report.problem(self.line, format!("`{key}` of {} is missing", self.what));
+        match self.get(key) {
+            None => self.report.problem(self.line, format!("`{key}` of {} is missing", self.what)),
+            Some(node) => match node.text() {
+                Some(text) => return text,
+                None => self.wrong(key, node, "a text"),
+            },
         }
-        text.unwrap_or_default()
+        String::new()
     }
 
     pub(super) fn list(&mut self, key: &str) -> &'a [Node] {

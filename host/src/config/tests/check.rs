@@ -275,7 +275,7 @@ fn wrong_lines_of_a_function_say_what_to_write() {
             "pre_stop = \"yes\"",
             "`pre_stop` in [functions.hello]: \"yes\" is no handler; give one such as \"index.pre_stop\"",
         ),
-        ("handler_type = \"rpc\"", "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\""),
+        ("handler_type = \"rpc\"", "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\", \"either\""),
         ("http = true", "`http` in [functions.hello]: expected a table, found boolean"),
         ("component_ = 1", "unknown key `component_` in [functions.hello]; did you mean `component`?"),
         (
@@ -334,7 +334,7 @@ fn wrong_lines_of_a_function_say_what_to_write() {
             "http = { payload_format = \"fc\" }",
             "`payload_format` in [functions.hello.http]: \"fc\" is none of \"fc3\", \"cloudbase\", \"api-gateway\"",
         ),
-        ("http = { auth = 1 }", "unknown key `auth` in [functions.hello.http]"),
+        ("http = { port = 1 }", "unknown key `port` in [functions.hello.http]"),
         (
             "build = { language = \"go\" }",
             "`language` in [functions.hello.build]: \"go\" is none of \"rust\", \"javascript\", \"python\"",

@@ -148,10 +148,17 @@ fn a_template_of_fun_is_served_like_a_wisp_toml() {
     let build = hello.build.as_ref().unwrap();
     assert_eq!((build.language, &build.source), (Some(Language::JavaScript), &place.0.path().join("code")));
     assert_eq!(hello.http.as_ref().unwrap().methods, [http::Method::GET, http::Method::POST]);
+    assert_eq!((hello.asynchronous.max_retry_attempts, &hello.asynchronous.on_failure), (1, &None));
+    assert_eq!(hello.pre_stop_handler.as_deref(), Some("index.stop"));
     assert_eq!(config.domains["example.com"].routes[0].path, "/a/*");
     assert_eq!(
         lines(&config.warnings),
-        ["28: trigger tick of function hello has no effect here: `wisp up` and `wisp serve` serve HTTP triggers"]
+        [
+            "10: destination acs:mns:::/queues/q/messages of function hello is left out: \"acs:mns:::/queues/q/messages\" is \
+             no destination; give a function as \"service/function\" or by its acs:fc: resource name, or an http:// or \
+             https:// URL, of 512 characters at most",
+            "28: trigger tick of function hello has no effect here: `wisp up` and `wisp serve` serve HTTP triggers",
+        ]
     );
     assert_eq!(config.files.len(), 1);
 }
