@@ -87,7 +87,7 @@ fn an_error_in_python_names_file_and_line() {
         Project::with(runtimes(), &[("main.py", "import json\n\ndef handler(event, context)\n    return 1\n")]);
     let error = project.build("[functions.f.build]\n").unwrap_err();
     assert!(error.to_string().contains("main.py:3: "), "{error}");
-    project.write("main.py", "import json\n\njson.nothing()\n");
+    project.write("main.py", "import json\n\njson.nothing()\n\ndef handler(event, context):\n    return 1\n");
     let error = project.build("[functions.f.build]\n").unwrap_err();
     assert!(error.to_string().contains("main.py:3: "), "{error}");
     assert!(error.output.contains("3 | json.nothing()"), "{}", error.output);
