@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use support::{Answer, EVENT, MISBEHAVE, TestHost, WASI_HTTP_02, client};
+use support::{Answer, EVENT, MISBEHAVE, TestHost, client};
 
 mod crash;
 mod functions;
