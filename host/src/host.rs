@@ -111,6 +111,9 @@ impl WeakHost {
     }
 }
 
+/// Service and name of a function.
+type FunctionKey = (Arc<str>, Arc<str>);
+
 struct Shared {
     server: ServerConfig,
     limits: Arc<Limits>,
@@ -122,7 +125,7 @@ struct Shared {
     catalog: ArcSwap<Catalog>,
     feed: LogFeed,
     /// The log and the counters of every function, by service and name.
-    telemetry: parking_lot::Mutex<HashMap<(Arc<str>, Arc<str>), (FunctionLog, Arc<Counters>)>>,
+    telemetry: parking_lot::Mutex<HashMap<FunctionKey, (FunctionLog, Arc<Counters>)>>,
     /// Where HTTP triggers are really served, once they are: the configured port may be 0.
     trigger_address: OnceLock<SocketAddr>,
     /// Asynchronous invocations, once they are started: a host that makes one call has none.
@@ -237,7 +240,7 @@ impl FunctionHost {
     /// Compiles what is served by its runtime for the time being, so that the next deploy replaces it: blocking, for
     /// seconds. `false` if there was nothing to compile.
     pub fn compile_interim(&self) -> bool {
-        let revisions: Vec<_> = self.catalog().revisions().into_iter().cloned().collect();
+        let revisions: Vec<_> = self.catalog().revisions().iter().cloned().collect();
         let interim = revisions.iter().filter(|revision| revision.ready.interim);
         interim.filter(|revision| self.compile(revision)).count() > 0
     }

@@ -275,7 +275,10 @@ fn wrong_lines_of_a_function_say_what_to_write() {
             "pre_stop = \"yes\"",
             "`pre_stop` in [functions.hello]: \"yes\" is no handler; give one such as \"index.pre_stop\"",
         ),
-        ("handler_type = \"rpc\"", "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\", \"either\""),
+        (
+            "handler_type = \"rpc\"",
+            "`handler_type` in [functions.hello]: \"rpc\" is none of \"event\", \"http\", \"either\"",
+        ),
         ("http = true", "`http` in [functions.hello]: expected a table, found boolean"),
         ("component_ = 1", "unknown key `component_` in [functions.hello]; did you mean `component`?"),
         (
