@@ -240,7 +240,7 @@ impl FunctionHost {
     /// Compiles what is served by its runtime for the time being, so that the next deploy replaces it: blocking, for
     /// seconds. `false` if there was nothing to compile.
     pub fn compile_interim(&self) -> bool {
-        let revisions: Vec<_> = self.catalog().revisions().iter().cloned().collect();
+        let revisions: Vec<_> = self.catalog().revisions().to_vec();
         let interim = revisions.iter().filter(|revision| revision.ready.interim);
         interim.filter(|revision| self.compile(revision)).count() > 0
     }
