@@ -1,0 +1,29 @@
+// The `context` of handlers.
+import * as native from '__wasm_rquickjs_builtin/wisp_native';
+import { logger } from '__wasm_rquickjs_builtin/wisp/console';
+
+let identity;
+
+// What stays the same for the life of an instance, asked for at the first use.
+export function identityOf() {
+  return (identity ??= JSON.parse(native.identity()));
+}
+
+export function forget() {
+  identity = undefined;
+}
+
+export function contextOf(requestId, retryCount, traceParent) {
+  const { credentials, function: self, service, region, accountId } = identityOf();
+  return {
+    requestId,
+    credentials,
+    function: self,
+    service,
+    region,
+    accountId,
+    logger,
+    retryCount,
+    tracing: { openTracingSpanContext: traceParent ?? '', jaegerEndpoint: '', openTracingSpanBaggages: {} },
+  };
+}

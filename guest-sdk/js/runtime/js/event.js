@@ -1,0 +1,68 @@
+// Event handlers: `(event, context, callback)` that call back, return a promise, or return a value.
+import { begin, failHandled, failUnhandled, succeed } from '__wasm_rquickjs_builtin/wisp/invocation';
+import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
+import { Buffer } from 'node:buffer';
+
+// A result as bytes or text.
+export function resultOf(value) {
+  switch (typeof value) {
+    case 'undefined':
+      return undefined;
+    case 'string':
+      return value;
+    case 'object':
+      if (value === null) return undefined;
+      if (value instanceof Uint8Array) return value;
+      if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      if (value instanceof ArrayBuffer) return new Uint8Array(value);
+      return JSON.stringify(value);
+    default:
+      return String(value);
+  }
+}
+
+export function isThenable(value) {
+  return value !== null && typeof value === 'object' && typeof value.then === 'function';
+}
+
+function finish(invocation, value, convert) {
+  let result;
+  try {
+    result = convert(value);
+  } catch (error) {
+    return failUnhandled(invocation, error);
+  }
+  succeed(invocation, result);
+}
+
+// Calls a function of the user, which ends the invocation in one of its three ways. `callbackAt` is the number of
+// parameters of one that calls back: such a one is waited for even if it returns.
+export function call(invocation, f, args, callbackAt, convert) {
+  let calledBack = false;
+  const callback = (error, value) => {
+    calledBack = true;
+    if (error) failHandled(invocation, error);
+    else finish(invocation, value, convert);
+  };
+  const mayCallBack = f.length >= callbackAt;
+  try {
+    const returned = f(...args, callback);
+    if (isThenable(returned)) {
+      returned.then(
+        (value) => {
+          if (!(mayCallBack && value === undefined && !calledBack)) finish(invocation, value, convert);
+        },
+        (error) => failUnhandled(invocation, error),
+      );
+    } else if (!mayCallBack) {
+      finish(invocation, returned, convert);
+    }
+  } catch (error) {
+    failUnhandled(invocation, error);
+  }
+}
+
+export function invoke(handler, bytes, requestId, retryCount, traceParent) {
+  const invocation = begin(requestId);
+  call(invocation, handler, [Buffer.from(bytes), contextOf(requestId, retryCount, traceParent)], 3, resultOf);
+}

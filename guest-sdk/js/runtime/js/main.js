@@ -1,0 +1,97 @@
+// What the host calls, by way of `calls.rs`: each function begins a call and settles it, at once or later.
+import * as native from '__wasm_rquickjs_builtin/wisp_native';
+import * as cloudbase from '__wasm_rquickjs_builtin/wisp/cloudbase';
+import * as console from '__wasm_rquickjs_builtin/wisp/console';
+import * as event from '__wasm_rquickjs_builtin/wisp/event';
+import * as hooks from '__wasm_rquickjs_builtin/wisp/hooks';
+import * as http from '__wasm_rquickjs_builtin/wisp/http';
+import * as server from '__wasm_rquickjs_builtin/wisp/server';
+import * as web from '__wasm_rquickjs_builtin/wisp/web';
+import * as timers from '__wasm_rquickjs_builtin/wisp_timers';
+import { begin, failUnhandled, failWith, succeed, uncaught } from '__wasm_rquickjs_builtin/wisp/invocation';
+import { describe, guess, load, loaded, prepare } from '__wasm_rquickjs_builtin/wisp/load';
+import { park, refreshEnvironment, resume } from '__wasm_rquickjs_builtin/wisp/resume';
+
+// Sources that are evaluated at the first call of each instance.
+let waiting = null;
+
+// Runs `go` when the sources are loaded.
+function whenLoaded(requestId, go) {
+  if (waiting === null) return go();
+  const source = waiting;
+  const invocation = begin(requestId);
+  load(source).then(
+    () => {
+      waiting = null;
+      go();
+    },
+    (error) => failUnhandled(invocation, error),
+  );
+}
+
+function refuse(requestId, kind) {
+  failWith(begin(requestId), false, JSON.stringify({
+    errorMessage: 'the function takes no ' + kind + ': its handler was found to be of style ' + loaded.style,
+    errorType: 'HandlerNotFound',
+  }));
+}
+
+native.register({
+  load(source) {
+    const invocation = begin(undefined);
+    refreshEnvironment(source.environment);
+    process.chdir(source.directory);
+    prepare(source);
+    if (!source.evaluate) {
+      try {
+        const description = guess(source);
+        waiting = source;
+        succeed(invocation, description);
+      } catch (error) {
+        failUnhandled(invocation, error);
+      }
+      return;
+    }
+    load(source).then(() => succeed(invocation, describe()), (error) => failUnhandled(invocation, error));
+  },
+  park() {
+    park();
+    succeed(begin(undefined), undefined);
+  },
+  resume(environment) {
+    resume(environment);
+    succeed(begin(undefined), undefined);
+  },
+  event(bytes, requestId, deadline, retryCount, traceParent) {
+    whenLoaded(requestId, () => {
+      if (loaded.style === 'event') event.invoke(loaded.handler, bytes, requestId, retryCount, traceParent);
+      else if (loaded.style === 'server') server.handleEvent(bytes, requestId);
+      else if (loaded.style === 'cloudbase') cloudbase.invoke(loaded.handler, bytes, requestId);
+      else refuse(requestId, 'events');
+    });
+  },
+  http(method, path, url, bytes, requestId, deadline, traceParent) {
+    whenLoaded(requestId, () => {
+      if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) http.invoke(loaded.handler, method, path, url, bytes, requestId, traceParent);
+      else if (loaded.style === 'server') server.handleHttp(method, path, url, bytes, requestId);
+      else refuse(requestId, 'HTTP requests');
+    });
+  },
+  hook(name, requestId, deadline, traceParent) {
+    whenLoaded(requestId, () => {
+      if (loaded.style === 'server' && name !== 'afterRestore') server.handleHook(name, requestId);
+      else if (typeof loaded[name] === 'function') hooks.invoke(loaded[name], requestId, traceParent);
+      else succeed(begin(requestId), undefined);
+    });
+  },
+  fireTimers: timers.fire,
+  nextTicks: globalThis.__wasm_rquickjs_drainNextTick,
+  rejections: globalThis.__wasm_rquickjs_unhandled_rejection_checkpoint,
+});
+
+globalThis.__wasm_rquickjs_child_uncaught = uncaught;
+// `process.exit` ends the instance, as it ends a process: the host tells the caller.
+process.exit = process.reallyExit = (code) => native.exit(Number(code ?? process.exitCode ?? 0) | 0);
+console.install();
+server.install();
+web.install();

@@ -1,0 +1,82 @@
+// What the built-in modules lack, and what must say that it is lacking.
+import Module from 'node:module';
+import childProcess from 'node:child_process';
+import cluster from 'node:cluster';
+import http2 from 'node:http2';
+import os from 'node:os';
+import workerThreads from 'node:worker_threads';
+import * as zlib from 'node:zlib';
+import { Buffer } from 'node:buffer';
+
+const FORMATS = {
+  gzip: ['createGzip', 'createGunzip'],
+  deflate: ['createDeflate', 'createInflate'],
+  'deflate-raw': ['createDeflateRaw', 'createInflateRaw'],
+};
+
+// A pair of streams around one of zlib's.
+function pair(format, which) {
+  const names = FORMATS[format];
+  if (names === undefined) throw new TypeError("unsupported compression format '" + String(format) + "'");
+  const engine = zlib[names[which]]();
+  const readable = new ReadableStream({
+    start(controller) {
+      engine.on('data', (chunk) => controller.enqueue(new Uint8Array(chunk)));
+      engine.on('end', () => controller.close());
+      engine.on('error', (error) => controller.error(new TypeError(error.message)));
+    },
+  });
+  const writable = new WritableStream({
+    write: (chunk) => new Promise((resolve, reject) => engine.write(Buffer.from(chunk), (error) => (error ? reject(error) : resolve()))),
+    close: () => new Promise((resolve) => engine.end(resolve)),
+    abort: (reason) => void engine.destroy(reason),
+  });
+  return { readable, writable };
+}
+
+const MISSING = [
+  ['child_process', childProcess, ['exec', 'execFile', 'execFileSync', 'execSync', 'fork', 'spawn', 'spawnSync']],
+  ['cluster', cluster, ['fork']],
+  ['http2', http2, ['connect', 'createSecureServer', 'createServer']],
+  ['worker_threads', workerThreads, ['Worker']],
+];
+
+function refuse() {
+  for (const [name, module, members] of MISSING) {
+    for (const member of members) {
+      module[member] = function () {
+        throw Object.assign(new Error(`${name}.${member} is not available: a function is one process without threads`), { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' });
+      };
+    }
+  }
+}
+
+export function install() {
+  refuse();
+  // Packages that ask mean Unix or Windows.
+  Object.defineProperty(process, 'platform', { value: 'linux', enumerable: true, configurable: true, writable: false });
+  os.platform = () => 'linux';
+  Module.syncBuiltinESMExports();
+  globalThis.CompressionStream ??= class CompressionStream {
+    constructor(format) {
+      Object.assign(this, pair(format, 0));
+    }
+  };
+  globalThis.DecompressionStream ??= class DecompressionStream {
+    constructor(format) {
+      Object.assign(this, pair(format, 1));
+    }
+  };
+  const send = globalThis.fetch;
+  globalThis.fetch = async function fetch(resource, options) {
+    try {
+      return await send(resource, options);
+    } catch (error) {
+      // What the host could not do is a TypeError there, with the reason behind it.
+      throw error?.constructor === Error ? new TypeError('fetch failed: ' + error.message, { cause: error }) : error;
+    }
+  };
+  Number.prototype.toLocaleString = function toLocaleString(locales, options) {
+    return new Intl.NumberFormat(locales, options).format(Number(this));
+  };
+}

@@ -1,0 +1,191 @@
+//! Runs JavaScript for one call of an export until its outcome is there.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use rquickjs::{CatchResultExt as _, Ctx, Function, Persistent};
+
+use crate::{
+    bindings::wisp::function::types::{Failure, FailureKind},
+    internal::{self, runtime_services::with_component_context},
+    native::milliseconds,
+};
+
+/// Stack that JavaScript may use in linear memory. The host gives the other stack, which the guest cannot see, at least
+/// 1 MiB; recursion of every kind reaches this limit first.
+const JS_STACK: usize = 192 << 10;
+
+/// What a call of an export comes to.
+pub(crate) enum Outcome {
+    Nothing,
+    Bytes(Vec<u8>),
+    Response { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    Text(String),
+    Failure(Failure),
+}
+
+thread_local! {
+    static OUTCOME: RefCell<Option<Outcome>> = const { RefCell::new(None) };
+    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
+    /// When the next timer is due, in milliseconds of the monotonic clock; infinite without one.
+    static DUE: Cell<f64> = const { Cell::new(f64::INFINITY) };
+    static FUNCTIONS: RefCell<Option<Rc<Functions>>> = const { RefCell::new(None) };
+}
+
+/// The JavaScript functions that are called from here, registered once by `main.js`.
+pub(crate) struct Functions {
+    pub(crate) load: Persistent<Function<'static>>,
+    pub(crate) park: Persistent<Function<'static>>,
+    pub(crate) resume: Persistent<Function<'static>>,
+    pub(crate) event: Persistent<Function<'static>>,
+    pub(crate) http: Persistent<Function<'static>>,
+    pub(crate) hook: Persistent<Function<'static>>,
+    pub(crate) fire_timers: Persistent<Function<'static>>,
+    pub(crate) next_ticks: Persistent<Function<'static>>,
+    pub(crate) rejections: Persistent<Function<'static>>,
+}
+
+pub(crate) fn register(functions: Functions) {
+    FUNCTIONS.set(Some(Rc::new(functions)));
+}
+
+/// Sets the outcome of the call that runs. The first one counts.
+pub(crate) fn settle(outcome: Outcome) {
+    OUTCOME.with_borrow_mut(|slot| {
+        slot.get_or_insert(outcome);
+    });
+    wake();
+}
+
+/// Tells when the next timer is due.
+pub(crate) fn set_due(due: f64) {
+    DUE.set(due);
+    wake();
+}
+
+fn wake() {
+    WAKER.with_borrow(|waker| {
+        if let Some(waker) = waker {
+            waker.wake_by_ref();
+        }
+    });
+}
+
+/// Calls `start` with the runtime's functions, then lets JavaScript run until something called [`settle`].
+///
+/// Most handlers are done when they return: for them no event loop is set up.
+pub(crate) fn run(start: impl for<'js> FnOnce(&Ctx<'js>, &Functions) -> rquickjs::Result<()>) -> Outcome {
+    let state = internal::get_js_state();
+    OUTCOME.set(None);
+    WAKER.set(None);
+    at_once(state.ctx.with(|ctx| {
+        let started = functions().ok_or_else(|| "the runtime did not start".to_owned()).and_then(|functions| {
+            start(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())?;
+            turn(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())
+        });
+        if let Err(message) = started {
+            settle(failure(&message));
+        }
+    }));
+    match OUTCOME.take() {
+        Some(outcome) => outcome,
+        None => wstd::runtime::block_on(with_component_context(&state.ctx, async |ctx| wait(&ctx).await)),
+    }
+}
+
+fn functions() -> Option<Rc<Functions>> {
+    FUNCTIONS.with_borrow(Clone::clone)
+}
+
+fn failure(message: &str) -> Outcome {
+    let document = serde_json::json!({ "errorMessage": message, "errorType": "RuntimeError" }).to_string();
+    Outcome::Failure(Failure { kind: FailureKind::Unhandled, document })
+}
+
+/// Drives timers; the caller's context polls whatever waits for WASI.
+async fn wait(ctx: &Ctx<'_>) -> Outcome {
+    let mut sleep: Option<(f64, Pin<Box<dyn Future<Output = ()>>>)> = None;
+    std::future::poll_fn(|cx| poll_once(ctx, &mut sleep, cx)).await
+}
+
+type Sleep = Option<(f64, Pin<Box<dyn Future<Output = ()>>>)>;
+
+fn poll_once(ctx: &Ctx<'_>, sleep: &mut Sleep, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
+    WAKER.set(Some(cx.waker().clone()));
+    if let Some(outcome) = OUTCOME.take() {
+        WAKER.set(None);
+        return Poll::Ready(outcome);
+    }
+    let due = DUE.get();
+    if due <= milliseconds() {
+        *sleep = None;
+        fire(ctx);
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    if sleep.as_ref().is_none_or(|(until, _)| *until != due) {
+        *sleep = due.is_finite().then(|| (due, sleep_until(due)));
+    }
+    if let Some((_, waiting)) = sleep
+        && waiting.as_mut().poll(cx).is_ready()
+    {
+        *sleep = None;
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
+}
+
+fn sleep_until(due: f64) -> Pin<Box<dyn Future<Output = ()>>> {
+    let left = ((due - milliseconds()).max(0.0) * 1e6).ceil();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let pollable = wasip2::clocks::monotonic_clock::subscribe_duration(left as u64);
+    Box::pin(async move { wstd::runtime::AsyncPollable::new(pollable).wait_for().await })
+}
+
+fn fire(ctx: &Ctx<'_>) {
+    let Some(functions) = functions() else { return };
+    let fired = functions.fire_timers.clone().restore(ctx).and_then(|fire| fire.call::<_, ()>((milliseconds(),)));
+    if let Err(error) = fired.and_then(|()| turn(ctx, &functions)).catch(ctx) {
+        settle(failure(&error.to_string()));
+    }
+}
+
+/// Ends a turn as Node does: ticks before jobs, until none is left, then rejections that nobody handles.
+fn turn(ctx: &Ctx<'_>, functions: &Functions) -> rquickjs::Result<()> {
+    let next_ticks = functions.next_ticks.clone().restore(ctx)?;
+    loop {
+        let mut did_something = next_ticks.call::<_, usize>(())? > 0;
+        while ctx.execute_pending_job() {
+            did_something = true;
+        }
+        if !did_something {
+            let rejections = functions.rejections.clone().restore(ctx)?;
+            if rejections.call::<_, usize>(())? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Polls what never waits.
+fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("nothing else holds the engine between two calls"),
+    }
+}
+
+/// Makes QuickJS throw a RangeError where the stack would end.
+pub(crate) fn limit_stack() {
+    at_once(internal::get_js_state().rt.set_max_stack_size(JS_STACK));
+}
+
+/// Frees what nothing refers to, so that a snapshot does not hold it.
+pub(crate) fn collect_garbage() {
+    at_once(internal::get_js_state().ctx.with(|ctx| ctx.run_gc()));
+}

@@ -1,0 +1,193 @@
+//! What the host calls.
+
+use std::cell::{Cell, RefCell};
+
+use rquickjs::{ArrayBuffer, Ctx};
+
+use crate::{
+    bindings::{
+        self,
+        exports::wisp::function::{
+            after_restore, event_handler, http_handler, initializer,
+            loader::{self, Description, HandlerKinds, Source},
+            pre_freeze, pre_stop,
+        },
+        wisp::function::types::{Context, Failure, FailureKind, HttpRequest, HttpResponse},
+    },
+    calls::{self, Functions, Outcome},
+    files, internal, native, preview1,
+};
+
+struct Runtime;
+
+bindings::export!(Runtime with_types_in bindings);
+
+thread_local! {
+    /// Set when a snapshot may be taken: the next call is the first one of an instance.
+    static PARKED: Cell<bool> = const { Cell::new(false) };
+    /// The request that runs, for what JavaScript asks about it.
+    pub(crate) static REQUEST: RefCell<Option<HttpRequest>> = const { RefCell::new(None) };
+}
+
+impl event_handler::Guest for Runtime {
+    fn handle(event: Vec<u8>, context: Context) -> Result<Vec<u8>, Failure> {
+        resume()?;
+        match calls::run(|ctx, functions| {
+            let handle = functions.event.clone().restore(ctx)?;
+            let event = ArrayBuffer::new(ctx.clone(), event)?;
+            handle.call((
+                event,
+                context.request_id,
+                deadline(context.deadline_ms),
+                context.retry_count,
+                context.trace_parent,
+            ))
+        }) {
+            Outcome::Bytes(bytes) => Ok(bytes),
+            Outcome::Text(text) => Ok(text.into_bytes()),
+            Outcome::Response { body, .. } => Ok(body),
+            Outcome::Nothing => Ok(Vec::new()),
+            Outcome::Failure(failure) => Err(failure),
+        }
+    }
+}
+
+impl http_handler::Guest for Runtime {
+    fn handle(request: HttpRequest, context: Context) -> Result<HttpResponse, Failure> {
+        resume()?;
+        let outcome = calls::run(|ctx, functions| {
+            let mut request = request;
+            let body = std::mem::take(&mut request.body);
+            let (method, path, url) = (request.method.clone(), request.path.clone(), request.url.clone());
+            REQUEST.set(Some(request));
+            let handle = functions.http.clone().restore(ctx)?;
+            let body = ArrayBuffer::new(ctx.clone(), body)?;
+            let deadline = deadline(context.deadline_ms);
+            handle.call((method, path, url, body, context.request_id, deadline, context.trace_parent))
+        });
+        REQUEST.set(None);
+        match outcome {
+            Outcome::Response { status, headers, body } => Ok(HttpResponse { status_code: status, headers, body }),
+            Outcome::Failure(failure) => Err(failure),
+            Outcome::Bytes(body) => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body }),
+            Outcome::Text(text) => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body: text.into_bytes() }),
+            Outcome::Nothing => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body: Vec::new() }),
+        }
+    }
+}
+
+impl initializer::Guest for Runtime {
+    fn initialize(context: Context) -> Result<(), Failure> {
+        hook("initializer", context)
+    }
+}
+
+impl pre_freeze::Guest for Runtime {
+    fn pre_freeze(context: Context) -> Result<(), Failure> {
+        hook("preFreeze", context)
+    }
+}
+
+impl pre_stop::Guest for Runtime {
+    fn pre_stop(context: Context) -> Result<(), Failure> {
+        hook("preStop", context)
+    }
+}
+
+impl after_restore::Guest for Runtime {
+    fn after_restore(context: Context) -> Result<(), Failure> {
+        hook("afterRestore", context)
+    }
+}
+
+fn hook(name: &'static str, context: Context) -> Result<(), Failure> {
+    resume()?;
+    ended(calls::run(|ctx, functions| {
+        let run = functions.hook.clone().restore(ctx)?;
+        run.call((name, context.request_id, deadline(context.deadline_ms), context.trace_parent))
+    }))
+}
+
+impl loader::Guest for Runtime {
+    fn load(source: Source) -> Result<Description, Failure> {
+        calls::limit_stack();
+        let mut warnings = files::take(&source.directory, &source.translated);
+        let outcome = calls::run(|ctx, functions| {
+            let load = functions.load.clone().restore(ctx)?;
+            load.call((native::source_object(ctx, &source)?,))
+        });
+        let Outcome::Text(text) = outcome else {
+            return Err(match outcome {
+                Outcome::Failure(failure) => failure,
+                _ => internal_failure("the sources were loaded without a description"),
+            });
+        };
+        let mut description = native::description(&text).map_err(|error| internal_failure(&error))?;
+        description.warnings.append(&mut warnings);
+        Ok(description)
+    }
+
+    fn park() -> Result<(), Failure> {
+        ended(calls::run(|ctx, functions| functions.park.clone().restore(ctx)?.call(())))?;
+        calls::collect_garbage();
+        let mut open = preview1::open_files();
+        if wstd::runtime::open_pollables() > 0 {
+            open.push("an operation of the host that has not ended".to_owned());
+        }
+        if let Some(first) = open.first() {
+            return Err(still_open(first));
+        }
+        preview1::park();
+        PARKED.set(true);
+        Ok(())
+    }
+}
+
+fn still_open(what: &str) -> Failure {
+    let message = format!(
+        "{what} is still open after the top level of the sources has run, and cannot become part of the component: open it in \
+         the initializer or in the handler, or close it"
+    );
+    Failure {
+        kind: FailureKind::Unhandled,
+        document: serde_json::json!({ "errorMessage": message, "errorType": "OpenAtBuild" }).to_string(),
+    }
+}
+
+/// Before the first call in an instance: what differs from instance to instance is read anew.
+fn resume() -> Result<(), Failure> {
+    if !PARKED.replace(false) {
+        return Ok(());
+    }
+    internal::reseed();
+    ended(calls::run(|ctx: &Ctx<'_>, functions: &Functions| {
+        functions.resume.clone().restore(ctx)?.call((native::environment(ctx)?,))
+    }))
+}
+
+fn ended(outcome: Outcome) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Failure(failure) => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+fn internal_failure(message: &str) -> Failure {
+    Failure {
+        kind: FailureKind::Unhandled,
+        document: serde_json::json!({ "errorMessage": message, "errorType": "RuntimeError" }).to_string(),
+    }
+}
+
+/// Milliseconds since 1970 as JavaScript counts them: exact for the next 285,000 years.
+#[allow(clippy::cast_precision_loss)]
+fn deadline(milliseconds: u64) -> f64 {
+    milliseconds as f64
+}
+
+pub(crate) fn kinds(event: bool, http: bool) -> HandlerKinds {
+    let mut kinds = HandlerKinds::empty();
+    kinds.set(HandlerKinds::EVENT, event);
+    kinds.set(HandlerKinds::HTTP, http);
+    kinds
+}

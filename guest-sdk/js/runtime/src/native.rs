@@ -1,0 +1,251 @@
+//! What our JavaScript calls: module `__wasm_rquickjs_builtin/wisp_native`. The name keeps functions' own code from it.
+
+use rquickjs::{Array, Ctx, Object, Value};
+
+use crate::bindings::exports::wisp::function::loader::{Description, HandlerKinds, Source};
+
+/// The monotonic clock.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn milliseconds() -> f64 {
+    wasip2::clocks::monotonic_clock::now() as f64 / 1e6
+}
+
+/// What to load, as an object.
+pub(crate) fn source_object<'js>(ctx: &Ctx<'js>, source: &Source) -> rquickjs::Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    object.set("directory", &*source.directory)?;
+    object.set("handler", &*source.handler)?;
+    object.set("initializer", source.initializer.as_deref())?;
+    object.set("preFreeze", source.pre_freeze.as_deref())?;
+    object.set("preStop", source.pre_stop.as_deref())?;
+    object.set("afterRestore", source.after_restore.as_deref())?;
+    object.set("httpTrigger", source.http_trigger)?;
+    object.set("event", source.kinds.contains(HandlerKinds::EVENT))?;
+    object.set("http", source.kinds.contains(HandlerKinds::HTTP))?;
+    object.set("evaluate", source.evaluate)?;
+    let maps = Object::new(ctx.clone())?;
+    for file in &source.translated {
+        maps.set(&*file.path, &*file.source_map)?;
+    }
+    object.set("translated", maps)?;
+    object.set("environment", environment(ctx)?)?;
+    Ok(object)
+}
+
+/// The environment variables of this instance.
+pub(crate) fn environment<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
+    let variables = Object::new(ctx.clone())?;
+    for (name, value) in wasip2::cli::environment::get_environment() {
+        variables.set(name, value)?;
+    }
+    Ok(variables)
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    event: bool,
+    http: bool,
+    style: String,
+    initializer: bool,
+    pre_freeze: bool,
+    pre_stop: bool,
+    after_restore: bool,
+    warnings: Vec<String>,
+}
+
+/// Reads what `load` in JavaScript found.
+pub(crate) fn description(json: &str) -> Result<Description, String> {
+    let described: Described = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    Ok(Description {
+        kinds: crate::exports::kinds(described.event, described.http),
+        style: described.style,
+        initializer: described.initializer,
+        pre_freeze: described.pre_freeze,
+        pre_stop: described.pre_stop,
+        after_restore: described.after_restore,
+        warnings: described.warnings,
+    })
+}
+
+/// Bytes or text as JavaScript has them; anything else is empty.
+fn bytes(value: &Value<'_>) -> rquickjs::Result<Vec<u8>> {
+    if let Some(text) = value.as_string() {
+        return Ok(text.to_string()?.into_bytes());
+    }
+    let Some(object) = value.as_object() else { return Ok(Vec::new()) };
+    if let Some(array) = object.as_typed_array::<u8>() {
+        return Ok(crate::wrappers::copy_typed_array_bytes(array).unwrap_or_default());
+    }
+    Ok(object.as_array_buffer().and_then(|buffer| crate::wrappers::copy_array_buffer_bytes(buffer)).unwrap_or_default())
+}
+
+fn pairs(flat: &Array<'_>) -> rquickjs::Result<Vec<(String, String)>> {
+    (0..flat.len() / 2).map(|i| Ok((flat.get(2 * i)?, flat.get(2 * i + 1)?))).collect()
+}
+
+#[rquickjs::module(rename = "camelCase", rename_vars = "camelCase")]
+#[allow(non_upper_case_globals, clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
+pub mod native_module {
+    use std::io::Write as _;
+
+    use rquickjs::{Array, Ctx, Function, Object, Persistent, Value};
+
+    use crate::{
+        bindings::wisp::function::{
+            environment,
+            types::{Failure, FailureKind},
+        },
+        calls::{self, Functions, Outcome},
+        exports::REQUEST,
+        files,
+    };
+
+    #[rquickjs::function]
+    pub fn register<'js>(ctx: Ctx<'js>, functions: Object<'js>) -> rquickjs::Result<()> {
+        let get =
+            |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(&ctx, functions.get::<_, Function<'js>>(name)?));
+        calls::register(Functions {
+            load: get("load")?,
+            park: get("park")?,
+            resume: get("resume")?,
+            event: get("event")?,
+            http: get("http")?,
+            hook: get("hook")?,
+            fire_timers: get("fireTimers")?,
+            next_ticks: get("nextTicks")?,
+            rejections: get("rejections")?,
+        });
+        Ok(())
+    }
+
+    /// Ends the call with bytes, a text, or nothing.
+    #[rquickjs::function]
+    pub fn succeed(value: Value<'_>) -> rquickjs::Result<()> {
+        calls::settle(if value.is_undefined() || value.is_null() {
+            Outcome::Nothing
+        } else if let Some(text) = value.as_string() {
+            Outcome::Text(text.to_string()?)
+        } else {
+            Outcome::Bytes(super::bytes(&value)?)
+        });
+        Ok(())
+    }
+
+    /// Ends the call with a response; `headers` has names and values in turn.
+    #[rquickjs::function]
+    pub fn respond(status: u16, headers: Array<'_>, body: Value<'_>) -> rquickjs::Result<()> {
+        let (headers, body) = (super::pairs(&headers)?, super::bytes(&body)?);
+        calls::settle(Outcome::Response { status, headers, body });
+        Ok(())
+    }
+
+    /// Ends the call with an error document.
+    #[rquickjs::function]
+    pub fn fail(handled: bool, document: String) {
+        let kind = if handled { FailureKind::Handled } else { FailureKind::Unhandled };
+        calls::settle(Outcome::Failure(Failure { kind, document }));
+    }
+
+    /// Writes whole lines to the log.
+    #[rquickjs::function]
+    pub fn log(error: bool, text: String) {
+        // Nobody could be told that the log cannot be written.
+        let _ = if error {
+            std::io::stderr().write_all(text.as_bytes())
+        } else {
+            std::io::stdout().write_all(text.as_bytes())
+        };
+        if !error {
+            let _ = std::io::stdout().flush();
+        }
+    }
+
+    /// Ends the instance.
+    #[rquickjs::function]
+    pub fn exit(code: i32) {
+        std::process::exit(code);
+    }
+
+    #[rquickjs::function]
+    pub fn now() -> f64 {
+        super::milliseconds()
+    }
+
+    #[rquickjs::function]
+    pub fn set_due(due: f64) {
+        calls::set_due(due);
+    }
+
+    /// The headers of the request that runs, names and values in turn, each ended by NUL.
+    #[rquickjs::function]
+    pub fn request_headers() -> String {
+        REQUEST.with_borrow(|request| request.as_ref().map(|request| flat(&request.headers)).unwrap_or_default())
+    }
+
+    #[rquickjs::function]
+    pub fn request_queries() -> String {
+        REQUEST.with_borrow(|request| request.as_ref().map(|request| flat(&request.queries)).unwrap_or_default())
+    }
+
+    #[rquickjs::function]
+    pub fn client_ip() -> String {
+        REQUEST.with_borrow(|request| request.as_ref().map(|request| request.client_ip.clone()).unwrap_or_default())
+    }
+
+    #[qjs(skip)]
+    fn flat(pairs: &[(String, String)]) -> String {
+        let mut text = String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
+        for (name, value) in pairs {
+            text.push_str(name);
+            text.push('\0');
+            // A decoded query may hold a NUL.
+            text.push_str(&value.replace('\0', "\u{fffd}"));
+            text.push('\0');
+        }
+        text
+    }
+
+    /// What never changes in an instance, as JSON.
+    #[rquickjs::function]
+    pub fn identity() -> String {
+        let (function, service, keys) =
+            (environment::get_function(), environment::get_service(), environment::get_credentials());
+        serde_json::json!({
+            "function": {
+                "name": function.name,
+                "handler": function.handler,
+                "memory": function.memory_mb,
+                "timeout": function.timeout_seconds,
+                "initializer": function.initializer,
+                "initializationTimeout": function.initialization_timeout_seconds,
+            },
+            "service": {
+                "name": service.name,
+                "logProject": service.log_project,
+                "logStore": service.log_store,
+                "qualifier": service.qualifier,
+                "versionId": service.version_id,
+            },
+            "credentials": {
+                "accessKeyId": keys.access_key_id,
+                "accessKeySecret": keys.access_key_secret,
+                "securityToken": keys.security_token,
+            },
+            "region": environment::get_region(),
+            "accountId": environment::get_account_id(),
+        })
+        .to_string()
+    }
+
+    /// Whether the sources have a file of that path.
+    #[rquickjs::function]
+    pub fn has_source(path: String) -> bool {
+        files::has(&path)
+    }
+
+    #[rquickjs::function]
+    pub fn source_names(directory: String) -> Vec<String> {
+        files::names(&directory)
+    }
+}

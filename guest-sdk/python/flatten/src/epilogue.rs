@@ -1,0 +1,131 @@
+//! Work that is added to the end of an exported function.
+
+use wasm_encoder::{Function, InstructionSink, MemArg, MemArgTarget};
+use wasmparser::{Operator, Parser, Payload};
+
+use crate::{
+    error::{FlattenError, no_such_item},
+    merge::constants,
+    module::Kind,
+    plan::Plan,
+};
+
+/// What an exported core function does in addition, after all that it does by itself.
+///
+/// For example, the function with which a language runtime gets ready for a snapshot is written in that language, and
+/// cannot close the descriptors that the language itself writes its log to. The C library can, once the function is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Epilogue {
+    /// The function: the name under which a core module exports it to be lifted, such as
+    /// `wisp:function/loader@1.0.0#park`.
+    pub function: String,
+    /// Core functions without parameters and results that are called then, by the names of their exports.
+    pub calls: Vec<String>,
+    /// Core functions that make something once and keep it, such as the handle of the network, and are to make it anew:
+    /// the one-byte flag that they look at first is cleared.
+    pub forgets: Vec<String>,
+}
+
+/// A byte of the merged memory.
+const BYTE: MemArg = MemArg { offset: 0, align: 0, target: MemArgTarget::Memory(0), ordering: None };
+
+/// An [`Epilogue`] in terms of the merged module.
+pub(crate) struct ResolvedEpilogue {
+    /// The function's index.
+    pub(crate) index: u32,
+    pub(crate) func_type: u32,
+    parameters: u32,
+    calls: Vec<u32>,
+    flags: Vec<i32>,
+}
+
+impl ResolvedEpilogue {
+    pub(crate) fn new(plan: &Plan<'_, '_>, epilogue: &Epilogue) -> Result<Self, FlattenError> {
+        let (part, index) = plan.exported_func(&epilogue.function)?;
+        let own_type = func_type(plan, part, index)?;
+        Ok(Self {
+            index: plan.index(part, Kind::Func, index)?,
+            func_type: plan.parts[part].base.types + own_type,
+            parameters: signature(plan, part, index)?.0,
+            calls: epilogue.calls.iter().map(|name| plain_function(plan, name)).collect::<Result<_, _>>()?,
+            flags: epilogue.forgets.iter().map(|name| flag(plan, name)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The results of the function stay on the stack meanwhile.
+    pub(crate) fn body(&self) -> Function {
+        let mut body = Function::new([]);
+        let mut code: InstructionSink<'_> = body.instructions();
+        for parameter in 0..self.parameters {
+            code.local_get(parameter);
+        }
+        code.call(self.index);
+        for call in &self.calls {
+            code.call(*call);
+        }
+        for flag in &self.flags {
+            code.i32_const(*flag).i32_const(0).i32_store8(BYTE);
+        }
+        code.end();
+        body
+    }
+}
+
+/// The merged index of a function without parameters and results.
+pub(crate) fn plain_function(plan: &Plan<'_, '_>, name: &str) -> Result<u32, FlattenError> {
+    let (part, index) = plan.exported_func(name)?;
+    match signature(plan, part, index)? {
+        (0, 0) => plan.index(part, Kind::Func, index),
+        _ => no_such_item(format!("the core function {name} has parameters or results")),
+    }
+}
+
+fn func_type(plan: &Plan<'_, '_>, part: usize, index: u32) -> Result<u32, FlattenError> {
+    let module = plan.module(part);
+    let own = index.checked_sub(module.imported.funcs).and_then(|own| module.func_types.get(own as usize));
+    own.copied().map_or_else(|| no_such_item(format!("core function {index} has no type")), Ok)
+}
+
+/// How many parameters and results a function has.
+fn signature(plan: &Plan<'_, '_>, part: usize, index: u32) -> Result<(u32, u32), FlattenError> {
+    let wanted = func_type(plan, part, index)? as usize;
+    for payload in Parser::new(0).parse_all(plan.module(part).bytes) {
+        let Payload::TypeSection(section) = payload? else { continue };
+        let mut types = Vec::new();
+        for group in section {
+            types.extend(group?.into_types());
+        }
+        if let Some(wasmparser::CompositeInnerType::Func(func)) = types.get(wanted).map(|it| &it.composite_type.inner) {
+            let count = |list: &[wasmparser::ValType]| u32::try_from(list.len()).unwrap_or(u32::MAX);
+            return Ok((count(func.params()), count(func.results())));
+        }
+    }
+    no_such_item(format!("core function {index} has no type"))
+}
+
+/// The address of the flag that a function looks at first: `global.get base; i32.const offset; i32.add; i32.load8_u`.
+fn flag(plan: &Plan<'_, '_>, name: &str) -> Result<i32, FlattenError> {
+    let (part, index) = plan.exported_func(name)?;
+    let own = index - plan.module(part).imported.funcs;
+    let bodies = Parser::new(0).parse_all(plan.module(part).bytes).filter_map(|payload| match payload {
+        Ok(Payload::CodeSectionEntry(body)) => Some(body),
+        _ => None,
+    });
+    let body =
+        bodies.skip(own as usize).map(Ok).next().unwrap_or_else(|| no_such_item(format!("{name} has no body")))?;
+    let operators = body.get_operators_reader()?.into_iter().take(8).collect::<Result<Vec<_>, _>>()?;
+    let known = constants(plan)?;
+    let address = operators.windows(4).find_map(|window| match *window {
+        [
+            Operator::GlobalGet { global_index },
+            Operator::I32Const { value },
+            Operator::I32Add,
+            Operator::I32Load8U { memarg },
+        ] if memarg.offset == 0 => {
+            let base = plan.index(part, Kind::Global, global_index).ok()?;
+            Some(known.get(&base)?.wrapping_add(value))
+        }
+        _ => None,
+    });
+    address.map_or_else(|| no_such_item(format!("the core function {name} does not begin by looking at a flag")), Ok)
+}

@@ -1,0 +1,110 @@
+"""What a snapshot cannot hold: let go of before it is taken, made anew in each instance that starts from it."""
+
+import gc
+import io
+import os
+import random
+import socket
+import sys
+
+from wit_world.imports import wasi_environment
+
+from .context import instance
+from .failures import NotInSnapshot
+
+# Objects that Python may make before it looks for garbage: a call makes fewer, so most calls are not held up.
+GARBAGE_THRESHOLD = 50_000
+
+STANDARD_STREAMS = (0, 1, 2)
+
+# Whether what an instance has of its own must be renewed at the next call.
+is_parked = False
+
+
+def park() -> None:
+    """Gets ready for a snapshot. The C library's own descriptors are reset after this has returned: see the build.
+
+    Raises NotInSnapshot, which names what is open.
+    """
+    global is_parked
+    gc.collect()
+    open_now = sorted({description for each in gc.get_objects() if (description := describe_open(each))})
+    if open_now:
+        raise NotInSnapshot(
+            f"these are still open and would be lost: {'; '.join(open_now)}. Close them before the top level of the"
+            " module ends, or open them in the handler"
+        )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    forget_randomness()
+    instance.forget()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
+    is_parked = True
+
+
+def describe_open(each) -> str | None:
+    """What an object holds open, None if nothing."""
+    kind = type(each)
+    if kind is io.FileIO:
+        if not each.closed and each.fileno() not in STANDARD_STREAMS:
+            return f"the file {each.name} (mode {each.mode})"
+    elif isinstance(each, socket.socket) and each.fileno() >= 0:
+        return f"a socket{peer(each)}"
+    elif kind.__module__ == "sqlite3" and kind.__name__ == "Connection":
+        return describe_database(each)
+    return None
+
+
+def peer(each: socket.socket) -> str:
+    try:
+        return " to {}:{}".format(*each.getpeername()[:2])
+    except OSError:
+        return ""
+
+
+def describe_database(connection) -> str | None:
+    try:
+        files = [row[2] for row in connection.execute("PRAGMA database_list") if row[2]]
+    except Exception:
+        return None
+    return f"the SQLite database {', '.join(files)}" if files else None
+
+
+def forget_randomness() -> None:
+    """Values that modules draw once and keep."""
+    if (uuid := sys.modules.get("uuid")) is not None:
+        uuid._node = uuid._last_timestamp = None
+    if (tempfile := sys.modules.get("tempfile")) is not None:
+        tempfile._name_sequence = None
+
+
+def resume() -> None:
+    """Gives an instance what is its own: randomness and environment variables."""
+    global is_parked
+    is_parked = False
+    # `seed()` alone would ask the host for 2,500 bytes, a few at a time: a tenth of a cold start.
+    random.seed(os.urandom(32))
+    take_variables(wasi_environment.get_environment())
+
+
+def take_variables(variables: list[tuple[str, str]]) -> None:
+    """Makes `os.environ` the instance's own. What the function's top level set by itself stays."""
+    # Only what differs is set: setting all would cost most of a cold start.
+    present = os.environ._data
+    given = set()
+    for name, value in variables:
+        key = name.encode()
+        given.add(key)
+        if present.get(key) != value.encode():
+            os.environ[name] = value
+    for key in builder_variables - given:
+        os.environ.pop(key.decode(), None)
+
+
+# The variables that the builder gave, so that those which an instance does not have can be taken away again.
+builder_variables: set[bytes] = set()
+
+
+def note_variables() -> None:
+    builder_variables.update(name.encode() for name, _ in wasi_environment.get_environment())
