@@ -224,7 +224,7 @@ async fn reload(config: &Config, runtimes: &Runtimes, host: &FunctionHost) {
 }
 
 fn revisions(host: &FunctionHost) -> Vec<Arc<Revision>> {
-    host.catalog().revisions().iter().cloned().collect()
+    host.catalog().revisions().to_vec()
 }
 
 fn announce_changes(config: &Config, host: &FunctionHost, before: &[Arc<Revision>], began: Instant) {
