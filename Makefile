@@ -30,9 +30,11 @@ build: ## Build the host
 examples: build tools ## Build the examples' components
 	$(WISP) build --config examples/wisp.toml
 
-# Each SDK's own script builds its runtime, and does nothing if nothing that it is made from has changed.
+# Each SDK's own script builds its runtime; only what has changed since the last time is made again.
 runtimes: tools-rust ## Build the language runtimes that sources are loaded into
-	@set -e; for sdk in js python; do guest-sdk/$$sdk/build; done
+	@guest-sdk/js/build packages
+	@guest-sdk/js/build
+	@guest-sdk/python/build
 
 tools: tools-rust tools-js tools-python runtimes ## Install what the guests are built with
 
