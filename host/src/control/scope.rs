@@ -97,8 +97,9 @@ impl ScopeState {
     }
 
     pub(crate) fn version(&self, number: &str) -> Result<&Stored<VersionRecord>, Error> {
-        let found = number.parse().ok().and_then(|number: u32| self.versions.get(&number));
-        found.ok_or_else(|| {
+        // One version has one name: `01` and `+1` would pass by whoever compares names, such as the aliases' check.
+        let parsed = number.parse().ok().filter(|parsed: &u32| parsed.to_string() == number);
+        parsed.and_then(|parsed| self.versions.get(&parsed)).ok_or_else(|| {
             Error::not_found("VersionNotFound", format!("version '{number}' of {} does not exist", self.id))
         })
     }
