@@ -102,11 +102,8 @@ async fn a_wrong_log_type_is_refused_in_the_services_own_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asynchronous_invocations_are_refused_for_now() {
+async fn the_invocation_type_is_one_of_two_words() {
     let host = TestHost::start(FUNCTION).await;
-    let answer = host.invoke_with("f", "echo", &[("x-fc-invocation-type", "Async")]).await;
-    assert_eq!((answer.status, answer.error_code().as_str()), (400, "InvalidArgument"));
-    assert!(answer.text().contains("no asynchronous invocations"), "{answer:?}");
     let wrong = host.invoke_with("f", "echo", &[("x-fc-invocation-type", "Later")]).await;
     assert!(wrong.text().contains("actual: 'Later'"), "{wrong:?}");
     assert_eq!(host.invoke_with("f", "echo", &[("x-fc-invocation-type", "Sync")]).await.text(), "echo");

@@ -22,4 +22,5 @@ mod official_sdks;
 mod payload_formats;
 mod runtimes;
 mod shutdown;
+mod source_examples;
 mod sources;

@@ -100,17 +100,24 @@ impl Project {
     /// As `build`; what is told meanwhile goes to `progress`.
     pub fn build_telling(&self, toml: &str, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
         let config = self.config(toml);
-        self.with_plan(&config, |plan| source::build(plan, progress))
+        self.with_plan(&config, &config.functions[0], |plan| source::build(plan, progress))
+    }
+
+    /// Builds all functions of a configuration.
+    pub fn build_all(&self, toml: &str) -> Vec<Built> {
+        let config = self.config(toml);
+        let build = |function| self.with_plan(&config, function, |plan| source::build(plan, &mut |_| {}));
+        let built = config.functions.iter().map(build);
+        built.map(|built| built.unwrap_or_else(|error| panic!("{error}\n{}", error.output))).collect()
     }
 
     /// Whether the one function of a configuration has to be built.
     pub fn is_stale(&self, toml: &str) -> bool {
         let config = self.config(toml);
-        self.with_plan(&config, source::is_stale)
+        self.with_plan(&config, &config.functions[0], source::is_stale)
     }
 
-    fn with_plan<T>(&self, config: &Config, then: impl FnOnce(&Plan<'_>) -> T) -> T {
-        let function: &FunctionConfig = &config.functions[0];
+    fn with_plan<T>(&self, config: &Config, function: &FunctionConfig, then: impl FnOnce(&Plan<'_>) -> T) -> T {
         let build = function.build.as_ref().unwrap();
         let loading = Loading {
             runtimes: &self.runtimes,
