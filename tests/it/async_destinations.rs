@@ -134,7 +134,8 @@ async fn functions_that_are_each_others_destinations_come_to_an_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_a_function_that_is_gone_is_given_up() {
     let host = TestHost::start("[functions.f]\ncomponent = \"{misbehave}\"\n").await;
-    let answer = host.invoke_with("f", "count", &[ASYNC[0], ("x-fc-async-delay", "1")]).await;
+    // Longer than a deploy takes on a busy machine.
+    let answer = host.invoke_with("f", "count", &[ASYNC[0], ("x-fc-async-delay", "5")]).await;
     let id = answer.header("x-fc-request-id").to_owned();
     host.deploy("[functions.g]\ncomponent = \"{event}\"\n").await.unwrap();
     has_status(&host, &id, "Invalid").await;

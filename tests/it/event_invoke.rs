@@ -141,8 +141,8 @@ async fn what_does_not_exist_is_named_in_the_form_of_the_api() {
     }
     for (path, code, message) in [
         ("g/invocations", "FunctionNotFound", "function 'g' does not exist"),
-        ("f/invocations?qualifier=7", "VersionNotFound", "version '7' of service 'default' does not exist"),
-        ("f/invocations?qualifier=prod", "AliasNotFound", "alias 'prod' of service 'default' does not exist"),
+        ("f/invocations?qualifier=7", "VersionNotFound", "version '7' of function 'f' does not exist"),
+        ("f/invocations?qualifier=prod", "AliasNotFound", "alias 'prod' of function 'f' does not exist"),
     ] {
         let answer = client::send(host.api, "POST", &format!("/2023-03-30/functions/{path}"), &[], Vec::new()).await;
         assert_eq!(answer.status, 404, "{path}");
