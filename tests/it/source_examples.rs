@@ -51,7 +51,9 @@ async fn the_detail_page_says_what_it_was_asked() {
     let answer = host.request("POST", "js-http-detail", "/a?b=c&b=d", &[("x-color", "red")], "body").await;
     let text = answer.text();
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
-    for line in ["x-color:red", "path: /a\n", "queries: b=c,d", "method: POST\n", "clientIP: 127.0.0.1\n", "body: body\n"] {
+    for line in
+        ["x-color:red", "path: /a\n", "queries: b=c,d", "method: POST\n", "clientIP: 127.0.0.1\n", "body: body\n"]
+    {
         assert!(text.contains(line), "{line:?}: {text}");
     }
 }
@@ -73,7 +75,10 @@ async fn every_form_of_a_cloudbase_result_becomes_a_response() {
     assert_eq!(image.header("content-type"), "image/png");
     assert!(image.body.starts_with(b"\x89PNG\r\n"));
     let echo = host.get("js-cloudbase", "/hello?x=1").await.json();
-    assert_eq!((&echo["event"]["path"], &echo["event"]["queryStringParameters"]), (&json!("/hello"), &json!({ "x": "1" })));
+    assert_eq!(
+        (&echo["event"]["path"], &echo["event"]["queryStringParameters"]),
+        (&json!("/hello"), &json!({ "x": "1" }))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
