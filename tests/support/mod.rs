@@ -299,6 +299,11 @@ impl Drop for TestHost {
 
 /// The checked configuration of a test: ports of its own, compiled code shared by all tests.
 fn parsed(toml: &str, directory: &Path) -> config::Config {
+    parsed_with(toml, directory, &directory.join("data"))
+}
+
+/// As `parsed`, with the data directory elsewhere: guests see what lies among their sources.
+fn parsed_with(toml: &str, directory: &Path, data: &Path) -> config::Config {
     let mut toml = toml.to_owned();
     for (name, file) in [
         ("{misbehave}", &MISBEHAVE),
@@ -316,11 +321,10 @@ fn parsed(toml: &str, directory: &Path) -> config::Config {
     }
     let mut server = "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n".to_owned();
     if !toml.contains("data_dir") {
-        let data = directory.join("data");
         // The catalog is each host's own, compiled code is all tests'.
         let artifacts = cache().join("data/artifacts");
         fs::create_dir_all(&artifacts).unwrap();
-        fs::create_dir_all(&data).unwrap();
+        fs::create_dir_all(data).unwrap();
         let _ = std::os::unix::fs::symlink(artifacts, data.join("artifacts"));
         server += &format!("data_dir = \"{}\"\n", data.display());
     }

@@ -17,7 +17,7 @@ use wisp::{
     engine::Engines,
 };
 
-use crate::{cache, guest, parsed};
+use crate::{cache, guest, parsed_with};
 
 /// A directory with the test runtime (`tests/guests/runtime`) in the place of both languages' own.
 pub static TEST_RUNTIME: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -54,6 +54,7 @@ pub fn runtimes_in(loader: Loader, directories: Vec<PathBuf>) -> Runtimes {
 /// Sources in a directory of their own.
 pub struct Project {
     directory: tempfile::TempDir,
+    data: tempfile::TempDir,
     runtimes: Runtimes,
 }
 
@@ -65,7 +66,7 @@ impl Project {
 
     /// A project for some runtimes.
     pub fn with(runtimes: Runtimes, files: &[(&str, &str)]) -> Self {
-        let project = Self { directory: tempfile::tempdir().unwrap(), runtimes };
+        let project = Self { directory: tempfile::tempdir().unwrap(), data: tempfile::tempdir().unwrap(), runtimes };
         files.iter().for_each(|(name, text)| project.write(name, text));
         project
     }
@@ -89,7 +90,7 @@ impl Project {
 
     /// A configuration as it stands in the project's directory.
     pub fn config(&self, toml: &str) -> Config {
-        parsed(toml, self.path())
+        parsed_with(toml, self.path(), &self.data.path().join("data"))
     }
 
     /// Builds the one function of a configuration.

@@ -44,7 +44,7 @@ pub struct PackageLimits {
     /// Files and directories.
     pub entries: usize,
     /// How many times larger than the package its files may be. Small packages may exceed it: see
-    /// [`PackageLimits::unpacked_of`].
+    /// `PackageLimits::unpacked_of`.
     pub ratio: u64,
 }
 
