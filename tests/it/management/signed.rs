@@ -11,14 +11,14 @@ use super::*;
 const KEYS: &str = r#"
 [[access_keys]]
 id = "admin-key"
-secret = "an admin's secret"
+secret = "secret-of-an-admin"
 [[access_keys]]
 id = "caller-key"
-secret = "a caller's secret"
+secret = "secret-of-a-caller"
 scope = "invoke"
 [[access_keys]]
 id = "reader-key"
-secret = "a reader's secret"
+secret = "secret-of-a-reader"
 scope = "read-only"
 "#;
 
@@ -36,9 +36,9 @@ async fn send(host: &TestHost, key: Option<(&str, &str)>, method: &str, path: &s
     client::send(address, method, path, &headers, body.to_vec()).await
 }
 
-const ADMIN: Option<(&str, &str)> = Some(("admin-key", "an admin's secret"));
-const CALLER: Option<(&str, &str)> = Some(("caller-key", "a caller's secret"));
-const READER: Option<(&str, &str)> = Some(("reader-key", "a reader's secret"));
+const ADMIN: Option<(&str, &str)> = Some(("admin-key", "secret-of-an-admin"));
+const CALLER: Option<(&str, &str)> = Some(("caller-key", "secret-of-a-caller"));
+const READER: Option<(&str, &str)> = Some(("reader-key", "secret-of-a-reader"));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unsigned_and_wrongly_signed_requests_are_refused_in_the_words_of_the_service() {
@@ -49,7 +49,7 @@ async fn unsigned_and_wrongly_signed_requests_are_refused_in_the_words_of_the_se
     let unknown = Some(("invalidAccessKeyID", "whatever it may be"));
     let message = refused(&send(&host, unknown, "GET", path, b"").await, 403, "InvalidAccessKeyID");
     assert_eq!(message, "invalid access key ID 'invalidAccessKeyID'");
-    let wrong = Some(("admin-key", "another secret of his"));
+    let wrong = Some(("admin-key", "another-secret"));
     refused(&send(&host, wrong, "GET", path, b"").await, 403, "SignatureNotMatch");
     assert_eq!(send(&host, None, "GET", "/wisp/functions", b"").await.status, 400);
 }
