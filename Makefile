@@ -25,7 +25,7 @@ bench: build tools ## Compare with a native hyper server, in one run
 	cargo run --release -p wisp-bench
 
 build: ## Build the host
-	cargo build --release -p wisp
+	cargo build --release --workspace
 
 examples: build tools ## Build the examples' components
 	$(WISP) build --config examples/wisp.toml

@@ -32,13 +32,6 @@ const FEWEST_KILLS: usize = 25;
 
 const CLIENTS: usize = 4;
 
-/// The binary that was built with this test.
-fn binary() -> PathBuf {
-    let binary = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wisp");
-    assert!(binary.is_file(), "there is no {}: `cargo build --release` makes it", binary.display());
-    binary
-}
-
 /// A host that is killed when it is dropped.
 struct Host {
     process: Child,
@@ -47,7 +40,7 @@ struct Host {
 
 impl Host {
     fn start(config: &Path) -> Self {
-        let mut process = Command::new(binary())
+        let mut process = Command::new(support::binary())
             .args(["serve", "--json", "--config"])
             .arg(config)
             .stdout(Stdio::piped())

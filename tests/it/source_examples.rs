@@ -64,8 +64,8 @@ async fn every_form_of_a_cloudbase_result_becomes_a_response() {
     let forms = [
         ("js-cloudbase-text", "text/plain; charset=utf-8", "hello gateway"),
         ("js-cloudbase-object", "application/json; charset=utf-8", r#"{"foo":"bar"}"#),
-        ("js-cloudbase-html", "text/html", "<h1>Hello</h1>"),
-        ("js-cloudbase-script", "application/javascript", r#"console.log("Hello!")"#),
+        ("js-cloudbase-html", "text/html; charset=utf-8", "<h1>Hello</h1>"),
+        ("js-cloudbase-script", "application/javascript; charset=utf-8", r#"console.log("Hello!")"#),
     ];
     for (function, content_type, body) in forms {
         let answer = host.get(function, "/").await;

@@ -31,6 +31,17 @@ pub use client::Answer;
 pub use project::Project;
 pub use recorder::Recorder;
 
+/// The `wisp` that was built with these tests. `cargo build --workspace` makes it: with the features of the whole
+/// workspace, so that it is not compiled a second time.
+///
+/// # Panics
+/// If it is not there.
+pub fn binary() -> PathBuf {
+    let binary = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wisp");
+    assert!(binary.is_file(), "there is no {}: `cargo build --release --workspace` makes it", binary.display());
+    binary
+}
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

@@ -3,23 +3,12 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use super::*;
-
-/// The real binary, built by the cargo that runs the tests.
-fn binary() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "wisp", "--bin", "wisp"])
-        .current_dir(support::root())
-        .status()
-        .unwrap();
-    assert!(built.success());
-    support::root().join("target/release/wisp")
-}
 
 /// A `wisp serve` of its own process.
 struct Process {
@@ -46,6 +35,20 @@ impl Process {
         client::send(self.api, method, path, &[], body.to_string().into_bytes()).await
     }
 
+    /// The names of all functions of `svc`, page after page.
+    async fn functions(&self) -> Vec<String> {
+        let (mut found, mut next) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/2016-08-15/services/svc/functions?limit=100&nextToken={next}");
+            let page = client::send(self.api, "GET", &path, &[], vec![]).await.json();
+            found.extend(names(&page["functions"], "functionName").into_iter().map(String::from));
+            match page["nextToken"].as_str() {
+                Some(token) if !token.is_empty() => next = token.to_owned(),
+                _ => return found,
+            }
+        }
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -70,7 +73,7 @@ async fn create_until_killed(api: SocketAddr, round: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
-    let (binary, directory) = (binary(), tempfile::tempdir().unwrap());
+    let (binary, directory) = (support::binary(), tempfile::tempdir().unwrap());
     std::fs::write(directory.path().join("wisp.toml"), "").unwrap();
     let process = Process::start(&binary, directory.path());
     assert_eq!(process.send("POST", "/2016-08-15/services", json!({ "serviceName": "svc" })).await.status, 200);
@@ -87,17 +90,15 @@ async fn what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
     }
     let process = process.unwrap();
     assert!(!expected.is_empty());
-    let listed =
-        client::send(process.api, "GET", "/2016-08-15/services/svc/functions?limit=100", &[], vec![]).await.json();
-    let listed = names(&listed["functions"], "functionName");
+    let listed = process.functions().await;
     for name in &expected {
-        assert!(listed.contains(&name.as_str()), "{name} was acknowledged and is gone");
+        assert!(listed.contains(name), "{name} was acknowledged and is gone");
     }
     // One that was not acknowledged may be there; then it is there as a whole.
-    for name in listed {
+    for name in &listed {
         let path = format!("/2016-08-15/services/svc/functions/{name}/invocations");
         let answer = client::send(process.api, "POST", &path, &[], b"env:VALUE".to_vec()).await;
-        assert_eq!(answer.text(), name);
+        assert_eq!(answer.text(), *name);
     }
     process.kill();
 }
