@@ -11,9 +11,13 @@ use crate::config::PayloadFormat;
 
 mod api_gateway;
 mod cloudbase;
+pub mod datahub;
 mod fc3;
 mod integration;
+pub mod mns;
 mod request;
+pub mod sls;
+pub mod tablestore;
 
 pub use integration::BadResponse;
 
