@@ -1,26 +1,16 @@
 //! Batches: what comes within a time, up to a number and a size.
 
-use std::time::Duration;
-
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
-/// How much is delivered at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batching {
-    /// The most messages of a batch, 1 or more.
-    pub records: usize,
-    /// The most bytes of their bodies; one message alone may have more.
-    pub bytes: usize,
-    /// How long to wait for more once the first is there; 0 takes what has come already.
-    pub window: Duration,
-}
+use crate::config::Batching;
 
-/// The next batch, with at least one item; `None` at the end of the stream. An error ends a batch, and is its last item.
-/// Nothing is lost if this is dropped, except what it had already taken.
+/// The next batch, with at least one item, unless the first is an error; `None` at the end of the stream. A batch ends with
+/// an error, or when its items have `bytes` or more. What it has taken is lost if this is dropped.
 pub(super) async fn next_batch<T, E, S>(
     items: &mut S,
     batching: Batching,
+    bytes: usize,
     size: impl Fn(&T) -> usize,
 ) -> Option<(Vec<T>, Option<E>)>
 where
@@ -32,12 +22,12 @@ where
         Err(error) => return Some((batch, Some(error))),
     }
     let until = Instant::now() + batching.window;
-    let mut bytes = size(batch.last()?);
-    while batch.len() < batching.records && bytes < batching.bytes {
+    let mut taken = size(batch.last()?);
+    while batch.len() < batching.records && taken < bytes {
         // The deadline is looked at after the stream was asked: a window of 0 still takes what is there.
         match timeout_at(until, items.next()).await {
             Ok(Some(Ok(item))) => {
-                bytes += size(&item);
+                taken += size(&item);
                 batch.push(item);
             }
             Ok(Some(Err(error))) => return Some((batch, Some(error))),
@@ -49,16 +39,19 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::stream;
 
     use super::*;
 
-    const BATCHING: Batching = Batching { records: 3, bytes: 10, window: Duration::ZERO };
+    const BATCHING: Batching = Batching { records: 3, window: Duration::ZERO };
+    const BYTES: usize = 10;
 
     async fn batches(items: Vec<Result<&'static str, &'static str>>) -> Vec<(Vec<&'static str>, Option<&'static str>)> {
         let mut items = stream::iter(items);
         let mut batches = Vec::new();
-        while let Some(batch) = next_batch(&mut items, BATCHING, |text| text.len()).await {
+        while let Some(batch) = next_batch(&mut items, BATCHING, BYTES, |text| text.len()).await {
             batches.push(batch);
         }
         batches
@@ -82,6 +75,6 @@ mod tests {
     #[tokio::test]
     async fn a_window_of_nothing_waits_for_the_first_only() {
         let mut items = stream::iter([Ok::<_, ()>("a")]).chain(stream::pending());
-        assert_eq!(next_batch(&mut items, BATCHING, |text| text.len()).await, Some((vec!["a"], None)));
+        assert_eq!(next_batch(&mut items, BATCHING, BYTES, |text| text.len()).await, Some((vec!["a"], None)));
     }
 }

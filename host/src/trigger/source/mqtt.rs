@@ -6,17 +6,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::BoxFuture;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS,
     SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use uuid::Uuid;
 
-use super::{Lost, Message, Records, Sink, broker::Broker};
-use crate::trigger::payload::mns::message_id;
-
-/// What URLs of MQTT begin with.
-pub const SCHEMES: [&str; 2] = ["mqtt", "mqtts"];
+use super::{
+    Sink, Source, SourceError,
+    connection::{consumer_name, failed, tls},
+    records::{Message, Records},
+};
+use crate::{config::MqttConfig, trigger::payload::mns::message_id};
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -30,37 +32,36 @@ const PACKET: usize = 16 << 20;
 /// How many messages wait here for those before them. A broker sends fewer before it wants acknowledgements.
 const WAITING: usize = 1024;
 
-/// Messages of topics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mqtt {
-    /// The broker.
-    pub broker: Broker,
-    /// The topic filter, with `+` for one level and `#` for all that follow.
-    pub topic: String,
-    /// Names the session, which the broker keeps while nobody is connected; one connection has it at a time.
-    pub client_id: String,
+/// Topics.
+pub(super) struct Mqtt(pub(super) MqttConfig);
+
+impl Source for Mqtt {
+    fn run<'a>(&'a self, sink: &'a Sink) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(self.listen(sink))
+    }
 }
 
 impl Mqtt {
-    /// Delivers messages and acknowledges them, until the connection is lost.
-    pub(super) async fn run(&self, sink: &Sink) -> Result<(), Lost> {
-        let (client, mut events) = AsyncClient::new(self.options()?, WAITING);
+    async fn listen(&self, sink: &Sink) -> Result<(), SourceError> {
+        let client_id = consumer_name(&self.0.consumer, &sink.bound().trigger);
+        let (client, mut events) = AsyncClient::new(self.options(&client_id)?, WAITING);
         let mut waiting = VecDeque::new();
         self.subscribe(&client, &mut events, &mut waiting).await?;
         sink.connected();
         loop {
-            let message = match waiting.front() {
-                Some(message) => message,
-                None => {
-                    self.next(&mut events, &mut waiting).await?;
-                    continue;
+            let Some(message) = waiting.front() else {
+                tokio::select! {
+                    polled = events.poll() => self.take(polled, &mut waiting)?,
+                    () = sink.stopped() => return Ok(()),
                 }
+                continue;
             };
-            let mut delivery = std::pin::pin!(sink.deliver(Records::Messages(vec![record(message)])));
+            let records = Records::Messages(vec![record(message)]);
+            let mut delivery = std::pin::pin!(sink.hand_over(&records));
             loop {
                 let room = waiting.len() < WAITING;
                 tokio::select! {
-                    () = &mut delivery => break,
+                    delivered = &mut delivery => break delivered?,
                     // The connection is looked after meanwhile: the broker ends one that it hears nothing from.
                     polled = events.poll(), if room => self.take(polled, &mut waiting)?,
                 }
@@ -75,13 +76,13 @@ impl Mqtt {
         client: &AsyncClient,
         events: &mut EventLoop,
         waiting: &mut VecDeque<Publish>,
-    ) -> Result<(), Lost> {
-        client.try_subscribe(&self.topic, QoS::AtLeastOnce).map_err(|error| Lost::new("cannot subscribe", error))?;
+    ) -> Result<(), SourceError> {
+        client.try_subscribe(&self.0.topic, QoS::AtLeastOnce).map_err(|error| failed("cannot subscribe", error))?;
         loop {
             match self.polled(events.poll().await)? {
                 Event::Incoming(Packet::SubAck(answer)) => {
                     if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
-                        return Err(Lost::from(format!("the broker refuses the subscription to '{}'", self.topic)));
+                        return Err(SourceError(format!("the broker refuses the subscription to '{}'", self.0.topic)));
                     }
                     return Ok(());
                 }
@@ -91,12 +92,7 @@ impl Mqtt {
         }
     }
 
-    async fn next(&self, events: &mut EventLoop, waiting: &mut VecDeque<Publish>) -> Result<(), Lost> {
-        let polled = events.poll().await;
-        self.take(polled, waiting)
-    }
-
-    fn take(&self, polled: Result<Event, ConnectionError>, waiting: &mut VecDeque<Publish>) -> Result<(), Lost> {
+    fn take(&self, polled: Result<Event, ConnectionError>, waiting: &mut VecDeque<Publish>) -> Result<(), SourceError> {
         if let Event::Incoming(Packet::Publish(message)) = self.polled(polled)? {
             waiting.push_back(message);
         }
@@ -105,34 +101,34 @@ impl Mqtt {
 
     /// The client would connect again by itself, and then acknowledge messages of the old connection by numbers that mean
     /// others in the new one: so a lost connection ends the source, which begins anew.
-    fn polled(&self, polled: Result<Event, ConnectionError>) -> Result<Event, Lost> {
+    fn polled(&self, polled: Result<Event, ConnectionError>) -> Result<Event, SourceError> {
         polled.map_err(|error| match error {
             ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword) => {
-                Lost::from(format!("{} refuses user or password", self.broker))
+                SourceError(format!("{} refuses user or password", self.0.broker))
             }
             ConnectionError::ConnectionRefused(ConnectReturnCode::NotAuthorized) => {
-                Lost::from(format!("{} does not authorize wisp: give `user` and `password`", self.broker))
+                SourceError(format!("{} does not authorize wisp: give `user` and `password`", self.0.broker))
             }
-            error => Lost::new(&format!("the connection to {} is lost", self.broker), error),
+            error => failed(&format!("the connection to {} is lost", self.0.broker), error),
         })
     }
 
-    fn acknowledge(&self, client: &AsyncClient, waiting: &mut VecDeque<Publish>) -> Result<(), Lost> {
+    fn acknowledge(&self, client: &AsyncClient, waiting: &mut VecDeque<Publish>) -> Result<(), SourceError> {
         let Some(message) = waiting.pop_front() else { return Ok(()) };
-        client.try_ack(&message).map_err(|error| Lost::new("cannot acknowledge", error))
+        client.try_ack(&message).map_err(|error| failed("cannot acknowledge", error))
     }
 
-    fn options(&self) -> Result<MqttOptions, Lost> {
-        let secure = self.broker.scheme() == "mqtts";
-        let port = self.broker.port(if secure { TLS_PORT } else { PORT });
-        let mut options = MqttOptions::new(&self.client_id, self.broker.host(), port);
+    fn options(&self, client_id: &str) -> Result<MqttOptions, SourceError> {
+        let secure = self.0.broker.scheme() == "mqtts";
+        let port = self.0.broker.port(if secure { TLS_PORT } else { PORT });
+        let mut options = MqttOptions::new(client_id, self.0.broker.host(), port);
         options.set_keep_alive(KEEP_ALIVE).set_clean_session(false).set_manual_acks(true);
         options.set_max_packet_size(PACKET, PACKET);
-        if let Some(user) = &self.broker.user {
-            options.set_credentials(user, self.broker.password.as_ref().map_or("", |password| password.expose()));
+        if let Some(user) = &self.0.broker.user {
+            options.set_credentials(user, self.0.broker.password.as_ref().map_or("", |password| password.expose()));
         }
         if secure {
-            let config = self.broker.tls().map_err(Lost::from)?;
+            let config = tls(&self.0.broker)?;
             options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config))));
         }
         Ok(options)

@@ -1,16 +1,49 @@
-//! Records as the events of a trigger: pure.
+//! What brokers bring, and the events that a trigger makes of it: pure but for the handing over.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Message, Records};
-use crate::trigger::payload::{datahub, mns, sls, tablestore};
+use super::{Sink, Stopped};
+use crate::trigger::payload::{
+    Occurrence, datahub, mns, sls,
+    tablestore::{self, RowRecord},
+};
+
+/// One message of a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// The subject, topic or stream that it was published to.
+    pub(super) topic: String,
+    /// 32 hexadecimal digits, upper case; the same whenever the message comes, if the broker gives it a place.
+    pub(super) id: String,
+    /// The broker's position of it; empty if it has none.
+    pub(super) sequence: String,
+    /// The position after it.
+    pub(super) end: String,
+    /// When it was published.
+    pub(super) published: SystemTime,
+    /// What the publisher sent along.
+    pub(super) attributes: Vec<(String, String)>,
+    /// Its fields, for a message that consists of such.
+    pub(super) columns: Option<Vec<Bytes>>,
+    /// The message.
+    pub(super) body: Bytes,
+}
+
+/// What a source delivers at once, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Records {
+    /// Messages of a broker.
+    Messages(Vec<Message>),
+    /// Changes of a table.
+    Rows(Vec<RowRecord>),
+}
 
 /// What a trigger makes of records, by its type.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Form {
+pub(super) enum Form {
     /// `mns_topic` with `notifyContentFormat` STREAM: an event a message.
     TopicStream,
     /// `mns_topic` with JSON: an event a message.
@@ -25,31 +58,26 @@ pub enum Form {
 
 /// Who gets records, and from where.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     /// The account's id.
-    pub account: &'a str,
+    account: &'a str,
     /// The host's region.
-    pub region: &'a str,
+    region: &'a str,
     /// The trigger's name.
-    pub trigger: &'a str,
+    trigger: &'a str,
     /// The trigger by service, function and name.
-    pub path: &'a str,
+    path: &'a str,
     /// The source's name.
-    pub source: &'a str,
+    source: &'a str,
     /// The broker's URL without user and password.
-    pub endpoint: &'a str,
+    endpoint: &'a str,
     /// The most bytes of an event.
-    pub limit: usize,
+    limit: usize,
 }
 
 impl Form {
-    /// Whether the form is one of table rows; the others are of messages.
-    pub fn takes_rows(&self) -> bool {
-        *self == Self::Table
-    }
-
     /// The events, in order. A record that is too long for any event is an event by itself, which nobody takes.
-    pub fn payloads(&self, context: &Context<'_>, records: &Records) -> Vec<Bytes> {
+    fn payloads(&self, context: &Context<'_>, records: &Records) -> Vec<Bytes> {
         match (self, records) {
             (Self::TopicStream, Records::Messages(messages)) => each(context, messages, mns::stream),
             (Self::TopicJson, Records::Messages(messages)) => each(context, messages, mns::json),

@@ -1,14 +1,10 @@
-//! What sources with a broker share: where it is, who they are there, TLS.
+//! Sources with a broker: where it is, who wisp is there, what is read.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 use url::Url;
 
-use crate::config::Secret;
+use super::Secret;
 
 /// Where a broker is, and who wisp is there.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,25 +59,6 @@ impl Broker {
     pub fn scheme(&self) -> &str {
         self.url.scheme()
     }
-
-    /// How TLS is spoken to the broker.
-    ///
-    /// # Errors
-    /// If the authorities' certificates cannot be read.
-    pub fn tls(&self) -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        if let Some(pem) = &self.authorities {
-            roots.roots.clear();
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| format!("the CA's file is not PEM: {error:?}"))?;
-                roots.add(certificate).map_err(|error| format!("the CA's file has a bad certificate: {error}"))?;
-            }
-            if roots.is_empty() {
-                return Err("the CA's file has no certificate".into());
-            }
-        }
-        Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-    }
 }
 
 /// The URL without user and password.
@@ -95,6 +72,107 @@ impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Broker({})", self.url)
     }
+}
+
+/// `type = "nats"`: messages of a subject. The server keeps none: what is published while nobody listens is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NatsConfig {
+    /// The server.
+    pub broker: Broker,
+    /// The subject, with `*` for any token of it and `>` for all that follow.
+    pub subject: String,
+    /// What queue groups are called, with the trigger's name behind: hosts that give the same share the messages.
+    pub consumer: String,
+}
+
+/// `type = "jetstream"`: messages of a stream of JetStream, by a durable pull consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JetStreamConfig {
+    /// The server.
+    pub broker: Broker,
+    /// The stream, which is there already.
+    pub stream: String,
+    /// Only messages of this subject; default: all.
+    pub subject: Option<String>,
+    /// What consumers are called, with the trigger's name behind.
+    pub consumer: String,
+    /// Where a new consumer begins.
+    pub start: Start,
+    /// How long the server waits for an acknowledgement before it sends a message again.
+    pub ack_wait: Duration,
+    /// How messages become batches.
+    pub batching: Batching,
+}
+
+/// `type = "mqtt"`: messages of topics, in a persistent session with QoS 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MqttConfig {
+    /// The broker.
+    pub broker: Broker,
+    /// The topic filter, with `+` for one level and `#` for all that follow.
+    pub topic: String,
+    /// What clients are called, with the trigger's name behind: the broker keeps a session by its client's name.
+    pub consumer: String,
+}
+
+/// `type = "redis"`: entries of a Redis stream, read as a consumer of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// The server.
+    pub broker: Broker,
+    /// The number of the database, the path of the URL.
+    pub database: i64,
+    /// The stream's key. It need not be there yet.
+    pub stream: String,
+    /// What groups are called, with the trigger's name behind. A group is made if it is not there.
+    pub consumer: String,
+    /// Where a new group begins.
+    pub start: Start,
+    /// How long another consumer of the group may keep an entry without an acknowledgement before it is taken over.
+    pub claim_after: Duration,
+    /// How entries become batches.
+    pub batching: Batching,
+}
+
+/// `type = "postgres"`: changes of a PostgreSQL table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresConfig {
+    /// The server.
+    pub broker: Broker,
+    /// The database, the path of the URL.
+    pub database: String,
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The publication, which is made for the table if it is not there.
+    pub publication: String,
+    /// What replication slots are called, with the trigger's name behind. A slot is made if it is not there.
+    pub consumer: String,
+    /// Whether the connection is encrypted, and the server's certificate checked.
+    pub tls: bool,
+    /// How often the slot is read when there is nothing new.
+    pub poll_interval: Duration,
+    /// The most changes of a batch.
+    pub batch_records: usize,
+}
+
+/// How much is delivered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// The most messages of a batch, 1 or more.
+    pub records: usize,
+    /// How long to wait for more once the first is there; 0 takes what has come already.
+    pub window: Duration,
+}
+
+/// Where a new consumer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// `"all"`: with the oldest that is there.
+    All,
+    /// `"new"`: with what comes from then on.
+    New,
 }
 
 fn unescaped(text: &str) -> String {
@@ -132,13 +210,5 @@ mod tests {
             let error = Broker::parse(url, &["nats", "tls"]).unwrap_err();
             assert!(error.contains(reason) && !error.contains("hidden"), "{error}");
         }
-    }
-
-    #[test]
-    fn authorities_must_be_certificates() {
-        let mut broker = Broker::parse("tls://host", &["tls"]).unwrap();
-        assert!(broker.tls().is_ok());
-        broker.authorities = Some("no certificate".into());
-        assert_eq!(broker.tls().unwrap_err(), "the CA's file has no certificate");
     }
 }
