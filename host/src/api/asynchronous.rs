@@ -43,6 +43,7 @@ where
         stateful: stateful(&head.headers)?,
         trace_parent: header_text(&head.headers, "traceparent"),
         payload: Bytes::new(),
+        trigger: None,
     };
     check_log_type(&head.headers)?;
     new.payload = read_body(head, body, host.limits().async_body).await?;

@@ -14,16 +14,21 @@ use std::{
 };
 
 mod access_key;
+mod broker;
 mod check;
 mod environment;
 mod file;
 mod nearest;
+mod source;
 pub mod template;
 pub mod units;
 
 pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
+pub use broker::{Batching, Broker, JetStreamConfig, MqttConfig, NatsConfig, PostgresConfig, RedisConfig, Start};
 pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
 pub use environment::Environment;
+pub(crate) use nearest::hint;
+pub use source::{SourceConfig, TriggerConfig};
 
 pub use crate::catalog::RewriteRule;
 
@@ -42,6 +47,10 @@ pub struct Config {
     pub events: EventsConfig,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
+    /// Where events come from, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Triggers of the functions, other than HTTP triggers.
+    pub triggers: Vec<TriggerConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
     /// What has no effect, for people to know.

@@ -2,4 +2,8 @@
 
 pub(crate) mod http;
 pub mod payload;
-pub mod source;
+pub mod schedule;
+pub mod settings;
+pub(crate) mod source;
+
+pub use source::start;

@@ -4,7 +4,11 @@
 //! a time, so that what the recorder saw is what arrived, in order. `g` returns its event, and its destination is the
 //! recorder: so forms that are documents are seen byte for byte.
 
-use std::{fs, path::PathBuf, time::{Duration, Instant}};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -72,7 +76,8 @@ impl Scene {
         self.records()
     }
 
-    fn records(&self) -> Vec<Vec<u8>> {
+    /// What `g` got so far.
+    pub(super) fn records(&self) -> Vec<Vec<u8>> {
         let seen = self.recorder.seen().into_iter().filter(|seen| seen.path == "/record");
         let payload = |seen: support::recorder::Seen| {
             let record: Value = serde_json::from_slice(&seen.body).unwrap();
@@ -95,6 +100,43 @@ impl Scene {
         }
     }
 
+    /// Waits for a condition that has to be asked for.
+    pub(super) async fn until_async<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition().await {
+            let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "{what} in vain; came: {:?}\n{log}", self.recorder.paths());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the trigger's source listens.
+    pub(super) async fn connected(&self, host: &HostProcess) {
+        self.until_async("the source listens", || async { state(host).await == "running" }).await;
+    }
+
+    /// Waits until the trigger's source has noticed that its broker is away.
+    pub(super) async fn disconnected(&self, host: &HostProcess) {
+        self.until_async("the source is away", || async { state(host).await == "failed" }).await;
+    }
+
+    /// Lets the trigger rest.
+    pub(super) async fn pause(&self, host: &HostProcess) {
+        assert_eq!(client::send(host.api, "POST", "/wisp/triggers/t/pause", &[], Vec::new()).await.status, 200);
+        self.until_async("the trigger rests", || async { state(host).await == "paused" }).await;
+    }
+
+    /// Lets it go on.
+    pub(super) async fn resume(&self, host: &HostProcess) {
+        assert_eq!(client::send(host.api, "POST", "/wisp/triggers/t/resume", &[], Vec::new()).await.status, 200);
+    }
+
+    /// Nothing comes for a while but what has come.
+    pub(super) async fn stays_at(&self, count: usize) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(self.recorder.seen().len(), count);
+    }
+
     /// Waits until the log has a text.
     pub(super) async fn logged(&self, text: &str) {
         let file = self.directory.path().join("log");
@@ -107,8 +149,7 @@ pub(super) fn names(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| format!("e{number}")).collect()
 }
 
-/// What the host says of its source.
-pub(super) async fn state(host: &HostProcess) -> String {
-    let sources = client::send(host.api, "GET", "/wisp/sources", &[], Vec::new()).await.json();
-    sources.to_string()
+async fn state(host: &HostProcess) -> String {
+    let trigger = client::send(host.api, "GET", "/wisp/triggers/t", &[], Vec::new()).await.json();
+    trigger["state"].as_str().unwrap_or_default().to_owned()
 }

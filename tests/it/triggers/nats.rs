@@ -10,7 +10,8 @@ const STREAM: &str = "ORDERS";
 
 async fn jetstream(nats: &Nats) -> jetstream::Context {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
-    let config = jetstream::stream::Config { name: STREAM.into(), subjects: vec!["orders.>".into()], ..Default::default() };
+    let config =
+        jetstream::stream::Config { name: STREAM.into(), subjects: vec!["orders.>".into()], ..Default::default() };
     context.get_or_create_stream(config).await.unwrap();
     context
 }

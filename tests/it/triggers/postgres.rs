@@ -26,17 +26,19 @@ async fn with_table() -> Postgres {
 
 fn source(postgres: &Postgres) -> String {
     let url = postgres.url();
-    format!("type = \"postgres\"\nurl = \"{url}\"\ntable = \"orders\"\ntls = \"disable\"\npoll_interval = \"50ms\"")
+    format!("type = \"postgres\"\nurl = \"{url}\"\ntable = \"orders\"\ntls = false\npoll_interval = \"50ms\"")
 }
 
 /// The records of all events, in the diagnostic notation of CBOR, without their times.
 fn records(scene: &Scene) -> Vec<String> {
     let events = scene.records();
     let texts = events.iter().map(|payload| minicbor::display(payload).to_string());
-    texts.flat_map(|text| {
-        let (_, records) = text.split_once("\"Records\": [").unwrap();
-        records.split("{\"Type\": \"").filter(|it| it.contains("Row\"")).map(without_times).collect::<Vec<_>>()
-    }).collect()
+    texts
+        .flat_map(|text| {
+            let (_, records) = text.split_once("\"Records\": [").unwrap();
+            records.split("{\"Type\": \"").filter(|it| it.contains("Row\"")).map(without_times).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn without_times(record: &str) -> String {
@@ -71,7 +73,9 @@ async fn changes_of_a_table_arrive_as_records() {
     execute(&postgres, sql).await;
     assert_eq!(rows(&scene, 5).await, ["PutRow 1", "UpdateRow 1", "DeleteRow 1", "PutRow 2", "DeleteRow 2"]);
     let first = &records(&scene)[0];
-    for part in ["\"ColumnName\": \"id\", \"Value\": 1}", "\"note\", \"Value\": \"hello\"", "\"Value\": true", "h'01 ff'"] {
+    for part in
+        ["\"ColumnName\": \"id\", \"Value\": 1}", "\"note\", \"Value\": \"hello\"", "\"Value\": true", "h'01 ff'"]
+    {
         assert!(scene_text(&scene).contains(part), "{part} is not in {first}");
     }
     assert!(scene_text(&scene).contains("\"DeleteAllVersions\", \"ColumnName\": \"note\""));
@@ -97,10 +101,13 @@ async fn changes_arrive_in_order_though_the_server_is_stopped_and_started() {
 }
 
 fn short(scene: &Scene) -> Vec<String> {
-    records(scene).iter().map(|record| {
-        let key = record.split("\"Value\": ").nth(1).unwrap();
-        format!("PutRow {}", key.chars().take_while(char::is_ascii_digit).collect::<String>())
-    }).collect()
+    records(scene)
+        .iter()
+        .map(|record| {
+            let key = record.split("\"Value\": ").nth(1).unwrap();
+            format!("PutRow {}", key.chars().take_while(char::is_ascii_digit).collect::<String>())
+        })
+        .collect()
 }
 
 /// Told to stop politely, it would wait for its clients to leave.

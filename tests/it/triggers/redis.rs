@@ -23,9 +23,10 @@ async fn add(redis: &Redis, values: &[String]) {
 
 /// How many entries were read and not acknowledged.
 async fn pending(redis: &Redis) -> u64 {
-    let mut pending = redis::cmd("XPENDING");
-    let answer = pending.arg("orders").arg("wisp").query_async::<redis::Value>(&mut connect(redis).await).await.unwrap();
-    redis::from_redis_value::<(u64, redis::Value, redis::Value, redis::Value)>(answer).unwrap().0
+    let mut info = redis::cmd("XINFO");
+    info.arg("GROUPS").arg("orders");
+    let groups: redis::streams::StreamInfoGroupsReply = info.query_async(&mut connect(redis).await).await.unwrap();
+    groups.groups.iter().map(|group| group.pending as u64).sum()
 }
 
 fn source(redis: &Redis) -> String {
@@ -77,19 +78,34 @@ async fn no_entry_is_lost_with_the_host() {
     scene.until_async("all is acknowledged", || async { pending(&redis).await == 0 }).await;
 }
 
+/// Makes a consumer that reads entries and is never heard of again.
+async fn read_and_go(redis: &Redis, count: usize) {
+    let mut connection = connect(redis).await;
+    let mut info = redis::cmd("XINFO");
+    let info = info.arg("GROUPS").arg("orders");
+    let groups: redis::streams::StreamInfoGroupsReply = info.query_async(&mut connection).await.unwrap();
+    let mut read = redis::cmd("XREADGROUP");
+    read.arg("GROUP")
+        .arg(&groups.groups[0].name)
+        .arg("gone")
+        .arg("COUNT")
+        .arg(count)
+        .arg("STREAMS")
+        .arg("orders")
+        .arg(">");
+    let _: redis::Value = read.query_async(&mut connection).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_consumer_left_is_taken_over() {
     let redis = Redis::start();
-    add(&redis, &names(0..3)).await;
-    let mut connection = connect(&redis).await;
-    let mut create = redis::cmd("XGROUP");
-    create.arg("CREATE").arg("orders").arg("wisp").arg("0").query_async::<()>(&mut connection).await.unwrap();
-    let mut read = redis::cmd("XREADGROUP");
-    read.arg("GROUP").arg("wisp").arg("gone").arg("COUNT").arg(2).arg("STREAMS").arg("orders").arg(">");
-    let _: redis::Value = read.query_async(&mut connection).await.unwrap();
-    assert_eq!(pending(&redis).await, 2);
-
     let scene = Scene::new(&format!("{}\nclaim_after = \"1s\"", source(&redis)), "g", STREAM).await;
+    let mut host = scene.host();
+    scene.connected(&host).await;
+    host.kill();
+    add(&redis, &names(0..3)).await;
+    read_and_go(&redis, 2).await;
+    assert_eq!(pending(&redis).await, 2);
     let _host = scene.host();
     let mut came = blobs(&scene, 3).await;
     came.sort();
@@ -107,7 +123,10 @@ async fn a_log_trigger_says_where_new_entries_are() {
     let event: Value = serde_json::from_slice(&scene.payloads(1).await[0]).unwrap();
     assert_eq!(event["parameter"]["key"], "value");
     assert_eq!(event["source"]["endpoint"], redis.url());
-    assert_eq!((event["source"]["projectName"].as_str(), event["source"]["logstoreName"].as_str()), (Some("s"), Some("orders")));
+    assert_eq!(
+        (event["source"]["projectName"].as_str(), event["source"]["logstoreName"].as_str()),
+        (Some("s"), Some("orders"))
+    );
 
     // What a function does with the cursors.
     let cursor = |name: &str| {

@@ -114,9 +114,8 @@ impl Server {
         let mut command = (self.start)(self.port, self.directory.path());
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn();
-        let mut child = child.unwrap_or_else(|error| {
-            panic!("{} cannot be started: {error}: `make tools` installs it", self.name)
-        });
+        let mut child =
+            child.unwrap_or_else(|error| panic!("{} cannot be started: {error}: `make tools` installs it", self.name));
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if child.try_wait().unwrap().is_some() {

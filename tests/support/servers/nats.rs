@@ -13,7 +13,9 @@ impl Nats {
     pub fn start() -> Self {
         let start = Box::new(|port: u16, directory: &std::path::Path| {
             let mut server = std::process::Command::new(program("nats-server"));
-            server.args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"]).arg(directory);
+            server
+                .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
+                .arg(directory);
             server
         });
         let directory = tempfile::tempdir().unwrap();

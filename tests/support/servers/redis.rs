@@ -18,7 +18,9 @@ impl Redis {
             server
         });
         let directory = tempfile::tempdir().unwrap();
-        Self(Server::launch("redis-server", directory, start, |port| first_words(port, b"PING\r\n").starts_with(b"+PONG")))
+        Self(Server::launch("redis-server", directory, start, |port| {
+            first_words(port, b"PING\r\n").starts_with(b"+PONG")
+        }))
     }
 
     /// The port on 127.0.0.1.

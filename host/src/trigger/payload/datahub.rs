@@ -9,18 +9,18 @@ use serde::Serialize;
 
 /// One record of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// The broker's position of it.
-    pub sequence: String,
+    pub(crate) sequence: String,
     /// Milliseconds since 1970 when it was written.
-    pub written: u64,
+    pub(crate) written: u64,
     /// What was written.
-    pub data: Data,
+    pub(crate) data: Data,
 }
 
 /// What a record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+pub(crate) enum Data {
     /// The columns of a tuple, in order.
     Tuple(Vec<Vec<u8>>),
     /// Bytes of any kind.
@@ -29,18 +29,18 @@ pub enum Data {
 
 /// Where records come from.
 #[derive(Clone, Copy, Debug)]
-pub struct Stream<'a> {
+pub(crate) struct Stream<'a> {
     /// The project, which is the source's name.
-    pub project: &'a str,
+    pub(crate) project: &'a str,
     /// The topic: a stream of the broker.
-    pub topic: &'a str,
+    pub(crate) topic: &'a str,
     /// The host's region.
-    pub region: &'a str,
+    pub(crate) region: &'a str,
 }
 
 /// The event of some records: `data` is a JSON array of columns in a string, or the bytes as text. What is not UTF-8 is in
 /// base64.
-pub fn event(stream: &Stream<'_>, records: &[Record]) -> Vec<u8> {
+pub(crate) fn event(stream: &Stream<'_>, records: &[Record]) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Event<'a> {
@@ -62,7 +62,7 @@ pub fn event(stream: &Stream<'_>, records: &[Record]) -> Vec<u8> {
 }
 
 /// How many bytes a record adds to an event, at most, with the comma before it.
-pub fn size(record: &Record) -> usize {
+pub(crate) fn size(record: &Record) -> usize {
     serde_json::to_vec(&Entry::from(record)).unwrap_or_default().len() + 1
 }
 
@@ -96,8 +96,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    const STREAM: Stream<'_> =
-        Stream { project: "test_project_name", topic: "test_topic_name", region: "cn-hangzhou" };
+    const STREAM: Stream<'_> = Stream { project: "test_project_name", topic: "test_topic_name", region: "cn-hangzhou" };
 
     fn tuple(sequence: &str, written: u64) -> Record {
         let columns = vec![b"col1's value".to_vec(), b"col2's value".to_vec()];

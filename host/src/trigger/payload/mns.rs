@@ -13,25 +13,25 @@ use serde::{
 
 /// A message of a topic, and who gets it.
 #[derive(Clone, Copy, Debug)]
-pub struct TopicMessage<'a> {
+pub(crate) struct TopicMessage<'a> {
     /// The account that the topic belongs to, and its subscription.
-    pub account: &'a str,
+    pub(crate) account: &'a str,
     /// The topic.
-    pub topic: &'a str,
+    pub(crate) topic: &'a str,
     /// The subscription, which is the trigger's name.
-    pub subscription: &'a str,
+    pub(crate) subscription: &'a str,
     /// 32 hexadecimal digits, upper case: the same whenever the message is delivered. See [`message_id`].
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// When it was published.
-    pub published: SystemTime,
+    pub(crate) published: SystemTime,
     /// What the publisher sent along.
-    pub attributes: &'a [(String, String)],
+    pub(crate) attributes: &'a [(String, String)],
     /// The message.
-    pub body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 /// The body as it is; with attributes, `{"body":…,"attrs":{"Extend":…}}`, where `Extend` is a JSON object in a string.
-pub fn stream(message: &TopicMessage<'_>) -> Vec<u8> {
+pub(crate) fn stream(message: &TopicMessage<'_>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Attrs {
         #[serde(rename = "Extend")]
@@ -51,7 +51,7 @@ pub fn stream(message: &TopicMessage<'_>) -> Vec<u8> {
 }
 
 /// The document about a message; attributes come first, as keys of their own.
-pub fn json(message: &TopicMessage<'_>) -> Vec<u8> {
+pub(crate) fn json(message: &TopicMessage<'_>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Document<'a> {
         #[serde(flatten)]
@@ -101,7 +101,7 @@ pub fn json(message: &TopicMessage<'_>) -> Vec<u8> {
 }
 
 /// The id of a message from what identifies it at its broker.
-pub fn message_id(place: &str) -> String {
+pub(crate) fn message_id(place: &str) -> String {
     hex_upper(&Md5::digest(place.as_bytes()))
 }
 
@@ -190,7 +190,10 @@ mod tests {
     fn attributes_come_first_in_the_json_form_and_replace_none_of_its_keys() {
         let attributes = [attribute("key", "first"), attribute("Message", "forged"), attribute("key", "value")];
         let document = String::from_utf8(json(&message(b"hello topic", &attributes))).unwrap();
-        assert!(document.starts_with(r#"{"key":"value","TopicOwner":"118620210433","Message":"hello topic","#), "{document}");
+        assert!(
+            document.starts_with(r#"{"key":"value","TopicOwner":"118620210433","Message":"hello topic","#),
+            "{document}"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! HTTP for functions that take events: a request becomes an event, a result becomes a response.
+//! What functions that take events get: a request becomes an event and a result a response, and what a source of events
+//! brings becomes the event of its trigger's type (`occurrence`).
 //!
 //! Each format is a pair of pure functions in a file of its own; what formats share is in `request` and `integration`.
 
@@ -11,15 +12,20 @@ use crate::config::PayloadFormat;
 
 mod api_gateway;
 mod cloudbase;
-pub mod datahub;
+pub(crate) mod datahub;
 mod fc3;
 mod integration;
-pub mod mns;
+mod message;
+pub(crate) mod mns;
+mod occurrence;
 mod request;
-pub mod sls;
-pub mod tablestore;
+pub(crate) mod sls;
+pub(crate) mod tablestore;
+mod timer;
 
 pub use integration::BadResponse;
+pub(crate) use message::Message;
+pub(crate) use occurrence::{About, Occurrence};
 
 /// A request as the trigger has it before it is an event.
 #[derive(Clone, Copy, Debug)]

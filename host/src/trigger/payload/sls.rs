@@ -10,27 +10,27 @@ use uuid::Uuid;
 
 /// New entries of a log.
 #[derive(Clone, Copy, Debug)]
-pub struct LogRange<'a> {
+pub(crate) struct LogRange<'a> {
     /// `functionParameter` of the trigger.
-    pub parameter: &'a Map<String, Value>,
+    pub(crate) parameter: &'a Map<String, Value>,
     /// Where the log is read: the broker's URL, without a user or a password.
-    pub endpoint: &'a str,
+    pub(crate) endpoint: &'a str,
     /// The project, which is the source's name.
-    pub project: &'a str,
+    pub(crate) project: &'a str,
     /// The log: a stream of the broker.
-    pub logstore: &'a str,
+    pub(crate) logstore: &'a str,
     /// The trigger, by service, function and name.
-    pub trigger: &'a str,
+    pub(crate) trigger: &'a str,
     /// The broker's position of the first entry.
-    pub begin: &'a str,
+    pub(crate) begin: &'a str,
     /// The position after the last entry.
-    pub end: &'a str,
+    pub(crate) end: &'a str,
     /// Seconds since 1970 when the last entry was written.
-    pub written: u64,
+    pub(crate) written: u64,
 }
 
 /// The event. `taskId` is the same whenever the same range is delivered, `jobName` for all ranges of a trigger.
-pub fn event(range: &LogRange<'_>) -> Vec<u8> {
+pub(crate) fn event(range: &LogRange<'_>) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Source<'a> {

@@ -8,7 +8,7 @@ const VERSION: &str = "Sync-v1";
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowChange {
+pub(crate) enum RowChange {
     /// It is new, or written as a whole.
     Put,
     /// Some of its columns changed.
@@ -19,20 +19,20 @@ pub enum RowChange {
 
 /// A change of one row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RowRecord {
+pub(crate) struct RowRecord {
     /// What happened.
-    pub change: RowChange,
+    pub(crate) change: RowChange,
     /// Microseconds since 1970 when it was committed.
-    pub timestamp: i64,
+    pub(crate) timestamp: i64,
     /// The columns that name the row, in the order of the key.
-    pub primary_key: Vec<(String, CellValue)>,
+    pub(crate) primary_key: Vec<(String, CellValue)>,
     /// Other columns; `None` for one that has no value any more.
-    pub columns: Vec<(String, Option<CellValue>)>,
+    pub(crate) columns: Vec<(String, Option<CellValue>)>,
 }
 
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq)]
-pub enum CellValue {
+pub(crate) enum CellValue {
     /// `Integer`
     Integer(i64),
     /// `Boolean`
@@ -46,7 +46,7 @@ pub enum CellValue {
 }
 
 /// The event of some records.
-pub fn event(records: &[RowRecord]) -> Vec<u8> {
+pub(crate) fn event(records: &[RowRecord]) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new());
     // Writing to a vector cannot fail.
     let _ = encode(&mut encoder, records);
@@ -54,7 +54,7 @@ pub fn event(records: &[RowRecord]) -> Vec<u8> {
 }
 
 /// How many bytes a record adds to an event.
-pub fn size(record: &RowRecord) -> usize {
+pub(crate) fn size(record: &RowRecord) -> usize {
     let mut encoder = Encoder::new(Vec::new());
     let _ = encode_record(&mut encoder, record);
     encoder.into_writer().len()

@@ -23,7 +23,8 @@ pub(super) fn tls(broker: &Broker) -> Result<ClientConfig, SourceError> {
     if let Some(pem) = &broker.authorities {
         roots.roots.clear();
         for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|error| failed("the file of `ca_file` is not PEM", format!("{error:?}")))?;
+            let certificate =
+                certificate.map_err(|error| failed("the file of `ca_file` is not PEM", format!("{error:?}")))?;
             roots.add(certificate).map_err(|error| failed("the file of `ca_file` has a bad certificate", error))?;
         }
         if roots.is_empty() {

@@ -1,82 +1,77 @@
-//! Sources: what brings events from elsewhere.
+//! Where events come from: each trigger runs its source in a task of its own.
+//!
+//! A *source* waits for what happens outside and hands it to its *sink*, which makes the event of the trigger's type and
+//! returns when that is durable; only then does the source acknowledge it outside. The *supervisor* starts and stops sources
+//! as the catalog changes. Every trigger has a source of its own, so one whose function is overrun, or whose broker is
+//! down, holds up no other.
 
-use std::{fmt::Display, time::SystemTime};
+use futures_util::future::BoxFuture;
 
-use bytes::Bytes;
+mod bound;
+mod connection;
+mod gather;
+mod jetstream;
+mod metrics;
+mod mqtt;
+mod nats;
+mod postgres;
+mod records;
+mod redis;
+mod sink;
+mod status;
+mod supervisor;
+mod timer;
 
-use crate::trigger::payload::tablestore::RowRecord;
+use self::bound::Bound;
+pub use self::supervisor::start;
+pub(crate) use self::{
+    sink::{Delivered, Sink, Stopped},
+    status::State,
+    supervisor::{TriggerError, Triggers},
+};
+use crate::{config::SourceConfig, trigger::settings::TriggerSettings};
 
-pub mod broker;
-pub mod gather;
-pub mod mqtt;
-pub mod nats;
-pub mod payloads;
-pub mod postgres;
-pub mod redis_stream;
-
-/// One message of a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The subject, topic or stream that it was published to.
-    pub topic: String,
-    /// 32 hexadecimal digits, upper case; the same whenever the message comes, if the broker gives it a place.
-    pub id: String,
-    /// The broker's position of it; empty if it has none.
-    pub sequence: String,
-    /// The position after it.
-    pub end: String,
-    /// When it was published.
-    pub published: SystemTime,
-    /// What the publisher sent along.
-    pub attributes: Vec<(String, String)>,
-    /// Its fields, for a message that consists of such.
-    pub columns: Option<Vec<Bytes>>,
-    /// The message.
-    pub body: Bytes,
+/// Waits for what happens, and hands it over.
+pub(crate) trait Source: Send + Sync {
+    /// Connects, says so by [`Sink::connected`], and hands over what happens until the sink is [`Sink::stopped`].
+    ///
+    /// What is handed over is durable when [`Sink::deliver`] returns; it is acknowledged outside only then. After the stop a
+    /// source may finish what it is at, for a few seconds; then its future is dropped.
+    ///
+    /// # Errors
+    /// Why it cannot go on. It is started again, after a pause that grows.
+    fn run<'a>(&'a self, sink: &'a Sink) -> BoxFuture<'a, Result<(), SourceError>>;
 }
 
-/// What a source delivers at once, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Records {
-    /// Messages of a broker.
-    Messages(Vec<Message>),
-    /// Changes of a table.
-    Rows(Vec<RowRecord>),
-}
-
-/// Where a new consumer begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// `"all"`: with the oldest that is there.
-    All,
-    /// `"new"`: with what comes from then on.
-    New,
-}
-
-/// Why a source ended: the connection is lost, or cannot be made.
-#[derive(Debug, thiserror::Error)]
+/// Why a source cannot go on, for people: the thing, the reason, the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Lost(String);
+pub(crate) struct SourceError(pub(crate) String);
 
-impl Lost {
-    fn new(what: &str, reason: impl Display) -> Self {
-        Self(format!("{what}: {reason}"))
-    }
-
-    fn connection(broker: &broker::Broker) -> Self {
-        Self(format!("the connection to {broker} is lost"))
+/// The sink was told to stop, so nothing is left to do.
+impl From<Stopped> for SourceError {
+    fn from(_: Stopped) -> Self {
+        Self("the source is stopped".to_owned())
     }
 }
 
-impl From<String> for Lost {
-    fn from(message: String) -> Self {
-        Self(message)
+impl From<crate::delivery::EventsError> for SourceError {
+    fn from(error: crate::delivery::EventsError) -> Self {
+        Self(error.to_string())
     }
 }
 
-pub struct Sink(tokio::sync::mpsc::Sender<Records>);
-impl Sink {
-    async fn deliver(&self, records: Records) { let _ = self.0.send(records).await; }
-    fn set_lag(&self, _: u64) {}
-    fn connected(&self) {}
+/// The source of a trigger, or why it has none.
+fn source_of(bound: &Bound) -> Result<Box<dyn Source>, String> {
+    if let TriggerSettings::Timer(settings) = &bound.trigger.settings {
+        return Ok(Box::new(timer::Timer::new(settings.clone())));
+    }
+    let source = bound.source.clone().ok_or("its source is not in wisp.toml")?;
+    Ok(match source {
+        SourceConfig::Nats(config) => Box::new(nats::Nats(config)),
+        SourceConfig::JetStream(config) => Box::new(jetstream::JetStream(config)),
+        SourceConfig::Mqtt(config) => Box::new(mqtt::Mqtt(config)),
+        SourceConfig::Redis(config) => Box::new(redis::RedisStream(config)),
+        SourceConfig::Postgres(config) => Box::new(postgres::PostgresTable(config)),
+    })
 }

@@ -6,31 +6,17 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{Sink, Stopped};
-use crate::trigger::payload::{
-    Occurrence, datahub, mns, sls,
-    tablestore::{self, RowRecord},
+pub(super) use crate::trigger::payload::Message;
+use crate::{
+    config::SourceConfig,
+    trigger::{
+        payload::{
+            Occurrence, datahub, sls,
+            tablestore::{self, RowRecord},
+        },
+        settings::TriggerSettings,
+    },
 };
-
-/// One message of a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
-    /// The subject, topic or stream that it was published to.
-    pub(super) topic: String,
-    /// 32 hexadecimal digits, upper case; the same whenever the message comes, if the broker gives it a place.
-    pub(super) id: String,
-    /// The broker's position of it; empty if it has none.
-    pub(super) sequence: String,
-    /// The position after it.
-    pub(super) end: String,
-    /// When it was published.
-    pub(super) published: SystemTime,
-    /// What the publisher sent along.
-    pub(super) attributes: Vec<(String, String)>,
-    /// Its fields, for a message that consists of such.
-    pub(super) columns: Option<Vec<Bytes>>,
-    /// The message.
-    pub(super) body: Bytes,
-}
 
 /// What a source delivers at once, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,30 +27,11 @@ pub(super) enum Records {
     Rows(Vec<RowRecord>),
 }
 
-/// What a trigger makes of records, by its type.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Form {
-    /// `mns_topic` with `notifyContentFormat` STREAM: an event a message.
-    TopicStream,
-    /// `mns_topic` with JSON: an event a message.
-    TopicJson,
-    /// `log`: an event a batch, with the trigger's `functionParameter`.
-    Log(Map<String, Value>),
-    /// `datahub`: an event a batch, or several if one would be too long.
-    DataHub,
-    /// `tablestore`: likewise.
-    Table,
-}
-
 /// Who gets records, and from where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
-    /// The account's id.
-    account: &'a str,
     /// The host's region.
     region: &'a str,
-    /// The trigger's name.
-    trigger: &'a str,
     /// The trigger by service, function and name.
     path: &'a str,
     /// The source's name.
@@ -75,48 +42,55 @@ pub(super) struct Context<'a> {
     limit: usize,
 }
 
-impl Form {
-    /// The events, in order. A record that is too long for any event is an event by itself, which nobody takes.
-    fn payloads(&self, context: &Context<'_>, records: &Records) -> Vec<Bytes> {
-        match (self, records) {
-            (Self::TopicStream, Records::Messages(messages)) => each(context, messages, mns::stream),
-            (Self::TopicJson, Records::Messages(messages)) => each(context, messages, mns::json),
-            (Self::Log(parameter), Records::Messages(messages)) => {
-                range(context, parameter, messages).into_iter().collect()
-            }
-            (Self::DataHub, Records::Messages(messages)) => streams(context, messages),
-            (Self::Table, Records::Rows(rows)) => {
-                let fixed = tablestore::event(&[]).len() + LENGTH_OF_ARRAY;
-                let batches = portions(rows, fixed, context.limit, tablestore::size);
-                batches.into_iter().map(|rows| tablestore::event(rows).into()).collect()
-            }
-            // Which source feeds which trigger is checked when the configuration is read.
-            (Self::Table, Records::Messages(_)) | (_, Records::Rows(_)) => Vec::new(),
+impl Sink {
+    /// Hands over what a broker brought, in order. When this returns, all of it is durable, or nobody can ever take it.
+    ///
+    /// # Errors
+    /// The source is to stop meanwhile; some of it may be durable.
+    pub(super) async fn hand_over(&self, records: &Records) -> Result<(), Stopped> {
+        let trigger = &self.bound().trigger;
+        let context = Context {
+            region: &self.server.region,
+            path: &trigger.id(),
+            source: trigger.source.as_deref().unwrap_or_default(),
+            endpoint: &self.bound().source.as_ref().map(SourceConfig::endpoint).unwrap_or_default(),
+            limit: self.limit(),
+        };
+        for occurrence in occurrences(&trigger.settings, &context, records) {
+            self.deliver(&occurrence, Vec::new()).await?;
         }
+        Ok(())
     }
+
+    /// The most bytes of an event.
+    pub(super) fn limit(&self) -> usize {
+        self.delivery().payload_limit()
+    }
+}
+
+/// What the trigger is told, in order. A record that is too long for any event is an event by itself, which nobody takes.
+fn occurrences(settings: &TriggerSettings, context: &Context<'_>, records: &Records) -> Vec<Occurrence> {
+    let events = |events: Vec<Bytes>| events.into_iter().map(Occurrence::Event).collect();
+    match (settings, records) {
+        (TriggerSettings::Log(settings), Records::Messages(messages)) => {
+            events(range(context, &settings.parameter, messages).into_iter().collect())
+        }
+        (TriggerSettings::DataHub, Records::Messages(messages)) => events(streams(context, messages)),
+        (TriggerSettings::Tablestore, Records::Rows(rows)) => events(rows_events(context, rows)),
+        (_, Records::Messages(messages)) => messages.iter().cloned().map(Occurrence::Message).collect(),
+        // Which source feeds which trigger is checked when the configuration is read.
+        (_, Records::Rows(_)) => Vec::new(),
+    }
+}
+
+fn rows_events(context: &Context<'_>, rows: &[RowRecord]) -> Vec<Bytes> {
+    let fixed = tablestore::event(&[]).len() + LENGTH_OF_ARRAY;
+    let batches = portions(rows, fixed, context.limit, tablestore::size);
+    batches.into_iter().map(|rows| tablestore::event(rows).into()).collect()
 }
 
 /// CBOR has the length of a long array in up to so many bytes more than that of an empty one.
 const LENGTH_OF_ARRAY: usize = 8;
-
-fn each(
-    context: &Context<'_>,
-    messages: &[Message],
-    form: impl Fn(&mns::TopicMessage<'_>) -> Vec<u8>,
-) -> Vec<Bytes> {
-    let topic_message = |message: &Message| {
-        form(&mns::TopicMessage {
-            account: context.account,
-            topic: &message.topic,
-            subscription: context.trigger,
-            id: &message.id,
-            published: message.published,
-            attributes: &message.attributes,
-            body: &message.body,
-        })
-    };
-    messages.iter().map(|message| topic_message(message).into()).collect()
-}
 
 /// `None` of messages that have no position: their broker keeps no log.
 fn range(context: &Context<'_>, parameter: &Map<String, Value>, messages: &[Message]) -> Option<Bytes> {
@@ -189,17 +163,16 @@ mod tests {
     use base64::{Engine as _, prelude::BASE64_STANDARD};
 
     use super::*;
-    use crate::trigger::payload::tablestore::{CellValue, RowChange, RowRecord};
-
-    const CONTEXT: Context<'_> = Context {
-        account: "1",
-        region: "local",
-        trigger: "t",
-        path: "default/f/t",
-        source: "orders",
-        endpoint: "redis://h",
-        limit: 400,
+    use crate::trigger::{
+        payload::{
+            mns,
+            tablestore::{CellValue, RowChange},
+        },
+        settings::LogSettings,
     };
+
+    const CONTEXT: Context<'_> =
+        Context { region: "local", path: "default/f/t", source: "orders", endpoint: "redis://h", limit: 400 };
 
     fn message(topic: &str, number: u64, body: &str) -> Message {
         Message {
@@ -214,22 +187,22 @@ mod tests {
         }
     }
 
+    fn events(settings: &TriggerSettings, records: &Records) -> Vec<Bytes> {
+        let event = |occurrence| match occurrence {
+            Occurrence::Event(event) => event,
+            other => panic!("{other:?}"),
+        };
+        occurrences(settings, &CONTEXT, records).into_iter().map(event).collect()
+    }
+
     fn json(payload: &Bytes) -> Value {
         serde_json::from_slice(payload).unwrap()
     }
 
     #[test]
-    fn a_topic_has_an_event_a_message() {
-        let records = Records::Messages(vec![message("a", 1, "one"), message("a", 2, "two")]);
-        assert_eq!(Form::TopicStream.payloads(&CONTEXT, &records), ["one", "two"]);
-        let documents = Form::TopicJson.payloads(&CONTEXT, &records);
-        assert_eq!((documents.len(), &json(&documents[1])["Message"]), (2, &Value::from("two")));
-    }
-
-    #[test]
     fn a_log_has_an_event_a_batch_that_says_where_it_is() {
         let records = Records::Messages(vec![message("a", 1, "one"), message("a", 2, "two"), message("a", 4, "x")]);
-        let payloads = Form::Log(Map::new()).payloads(&CONTEXT, &records);
+        let payloads = events(&TriggerSettings::Log(LogSettings { parameter: Map::new() }), &records);
         let [event] = payloads.as_slice() else { panic!("{payloads:?}") };
         let source = &json(event)["source"];
         assert_eq!(source["beginCursor"], BASE64_STANDARD.encode("1"));
@@ -241,7 +214,7 @@ mod tests {
     fn a_stream_is_cut_where_an_event_would_be_too_long_or_the_topic_changes() {
         let long = "x".repeat(100);
         let messages = vec![message("a", 1, &long), message("a", 2, &long), message("a", 3, "x"), message("b", 4, "x")];
-        let payloads = Form::DataHub.payloads(&CONTEXT, &Records::Messages(messages));
+        let payloads = events(&TriggerSettings::DataHub, &Records::Messages(messages));
         assert!(payloads.iter().all(|payload| payload.len() <= CONTEXT.limit), "{payloads:?}");
         let ids = payloads.iter().map(|payload| {
             let records = json(payload)["records"].as_array().unwrap().clone();
@@ -258,13 +231,17 @@ mod tests {
             primary_key: vec![("id".into(), CellValue::String("x".repeat(length)))],
             columns: Vec::new(),
         };
-        let payloads = Form::Table.payloads(&CONTEXT, &Records::Rows(vec![row(10), row(10), row(500), row(10)]));
-        assert_eq!(payloads.len(), 3);
-        assert!(payloads[1].len() > CONTEXT.limit);
+        let rows = Records::Rows(vec![row(10), row(10), row(500), row(10)]);
+        let lengths: Vec<_> = events(&TriggerSettings::Tablestore, &rows).iter().map(Bytes::len).collect();
+        assert_eq!(lengths.len(), 3);
+        assert!(lengths[1] > CONTEXT.limit, "{lengths:?}");
     }
 
     #[test]
-    fn what_does_not_fit_the_trigger_makes_no_event() {
-        assert!(Form::Table.payloads(&CONTEXT, &Records::Messages(vec![message("a", 1, "one")])).is_empty());
+    fn messages_of_a_topic_are_told_one_by_one() {
+        let topic = TriggerSettings::parse("mns_topic", &serde_json::json!({})).unwrap();
+        let records = Records::Messages(vec![message("a", 1, "one"), message("a", 2, "two")]);
+        assert_eq!(occurrences(&topic, &CONTEXT, &records).len(), 2);
+        assert!(occurrences(&topic, &CONTEXT, &Records::Rows(Vec::new())).is_empty());
     }
 }

@@ -94,7 +94,8 @@ impl Reader<'_> {
         let publication = "SELECT FROM pg_publication WHERE pubname = $1";
         let cannot = |error| explained(&format!("cannot make the publication '{}'", self.config.publication), &error);
         if self.client.query_opt(publication, &[&self.config.publication]).await.map_err(cannot)?.is_none() {
-            let (name, schema, table) = (quoted(&self.config.publication), quoted(&self.config.schema), quoted(&self.config.table));
+            let (name, schema, table) =
+                (quoted(&self.config.publication), quoted(&self.config.schema), quoted(&self.config.table));
             let create = format!("CREATE PUBLICATION {name} FOR TABLE {schema}.{table}");
             self.client.batch_execute(&create).await.map_err(cannot)?;
         }
@@ -149,7 +150,8 @@ impl Reader<'_> {
         let count = i32::try_from(self.config.batch_records).unwrap_or(i32::MAX);
         let rows = self.client.query(query, &[&self.slot, &count, &quoted(&self.config.publication)]).await;
         let rows = rows.map_err(|error| explained("cannot read the replication slot", &error))?;
-        let mut reading = Reading { config: self.config, key: &self.key, tables: HashMap::new(), committed: 0, changes: Vec::new() };
+        let mut reading =
+            Reading { config: self.config, key: &self.key, tables: HashMap::new(), committed: 0, changes: Vec::new() };
         let mut end = None;
         for row in rows {
             let message = decode(row.get(0)).map_err(|error| SourceError(error.to_string()))?;
@@ -222,7 +224,7 @@ impl Reading<'_> {
             Message::Begin { committed } => self.committed = committed,
             Message::Relation(id, relation) => {
                 let table = self.table(relation)?;
-                self.config.tables.insert(id, table);
+                self.tables.insert(id, table);
             }
             Message::Insert { relation, new } => {
                 self.changes.extend(self.known(relation).map(|table| table.insert(committed, &new)));
@@ -235,14 +237,16 @@ impl Reading<'_> {
                 self.changes.extend(self.known(relation).map(|table| table.delete(committed, &old)));
             }
             // Tablestore has no such change: rows cannot be told one by one.
-            Message::Truncate => tracing::warn!(table = self.config.table, "a table was truncated: no event tells of it"),
+            Message::Truncate => {
+                tracing::warn!(table = self.config.table, "a table was truncated: no event tells of it")
+            }
             Message::Commit { .. } | Message::Other => {}
         }
         Ok(())
     }
 
     fn known(&self, relation: u32) -> Option<&Table> {
-        self.config.tables.get(&relation)?.as_ref()
+        self.tables.get(&relation)?.as_ref()
     }
 
     fn table(&self, relation: Relation) -> Result<Option<Table>, SourceError> {

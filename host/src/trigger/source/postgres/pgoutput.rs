@@ -9,15 +9,29 @@ const EPOCH: i64 = 946_684_800_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
     /// A transaction begins; its commit is at this time, in microseconds since 1970.
-    Begin { committed: i64 },
+    Begin {
+        committed: i64,
+    },
     /// It ends; everything before `end` is told.
-    Commit { end: Lsn },
+    Commit {
+        end: Lsn,
+    },
     /// What the table with this id is, from here on.
     Relation(u32, Relation),
-    Insert { relation: u32, new: Tuple },
+    Insert {
+        relation: u32,
+        new: Tuple,
+    },
     /// `old` is the old key if it changed, or the whole old row of a table with full replica identity.
-    Update { relation: u32, old: Option<Tuple>, new: Tuple },
-    Delete { relation: u32, old: Tuple },
+    Update {
+        relation: u32,
+        old: Option<Tuple>,
+        new: Tuple,
+    },
+    Delete {
+        relation: u32,
+        old: Tuple,
+    },
     /// Tables were emptied.
     Truncate,
     /// Of types, origins, and of the application: nothing about rows.

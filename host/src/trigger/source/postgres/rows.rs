@@ -181,7 +181,8 @@ mod tests {
         let new = row(["hello", "8", "t", "1.5", "\\x00", "eu"]);
         let records = table().update(5, Some(&old), &new);
         assert_eq!(records, [table().delete(5, &old), table().insert(5, &new)]);
-        let (old, new) = (row(["long", "7", "t", "1", "\\x00", "eu"]), row(["unchanged", "8", "t", "1", "\\x00", "eu"]));
+        let (old, new) =
+            (row(["long", "7", "t", "1", "\\x00", "eu"]), row(["unchanged", "8", "t", "1", "\\x00", "eu"]));
         let whole = row(["long", "8", "t", "1", "\\x00", "eu"]);
         assert_eq!(table().update(5, Some(&old), &new)[1], table().insert(5, &whole));
     }
