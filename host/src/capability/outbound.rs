@@ -23,12 +23,15 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rustls::pki_types::CertificateDer;
+use tokio_rustls::TlsConnector;
 
 /// What a function's `allowed_outbound` permits. The default permits nothing.
 #[derive(Clone, Debug, Default)]
 pub struct OutboundPolicy {
     names: Vec<NameRule>,
     networks: Vec<NetworkRule>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 /// What is to be done about a host that a guest asks for.
@@ -68,6 +71,16 @@ impl OutboundPolicy {
         let mut policy = Self::default();
         let wrong: Vec<String> = rules.iter().filter_map(|rule| policy.add(rule).err()).collect();
         if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
+    }
+
+    /// Has HTTPS servers known by these root certificates as well, beside the well-known ones.
+    #[must_use]
+    pub fn trusting(self, certificates: &[CertificateDer<'static>]) -> Self {
+        Self { certificates: certificates.to_vec(), ..self }
+    }
+
+    pub(crate) fn tls(&self) -> TlsConnector {
+        super::tls::connector(&self.certificates)
     }
 
     /// Whether nothing at all is permitted.
