@@ -22,6 +22,8 @@ use std::{
 };
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
+use tokio_rustls::TlsConnector;
 
 mod resolved;
 mod special;
@@ -38,6 +40,7 @@ const LOCALHOST: &str = "localhost";
 pub struct OutboundPolicy {
     names: Vec<NameRule>,
     networks: Vec<NetworkRule>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 /// What is to be done about a host that a guest asks for.
@@ -77,6 +80,16 @@ impl OutboundPolicy {
         let mut policy = Self::default();
         let wrong: Vec<String> = rules.iter().filter_map(|rule| policy.add(rule).err()).collect();
         if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
+    }
+
+    /// Has HTTPS servers known by these root certificates as well, beside the well-known ones.
+    #[must_use]
+    pub fn trusting(self, certificates: &[CertificateDer<'static>]) -> Self {
+        Self { certificates: certificates.to_vec(), ..self }
+    }
+
+    pub(crate) fn tls(&self) -> TlsConnector {
+        super::tls::connector(&self.certificates)
     }
 
     /// Whether nothing at all is permitted.
