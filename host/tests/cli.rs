@@ -171,11 +171,19 @@ fn a_project_is_planned_deployed_changed_and_removed() {
     let refused = wisp.run(&["remove", "service", "shop"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.err.contains("--yes says so"), "{refused:?}");
-    assert!(refused.err.contains("route /* of domain shop.example.com will lead nowhere"), "{refused:?}");
+    assert!(refused.out.contains("remove  domain    shop.example.com"), "{refused:?}");
     let said = wisp.run(&["remove", "service", "shop", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     let removed: Vec<&str> = said.err.lines().filter(|line| line.starts_with("removed")).collect();
-    assert_eq!(removed, ["removed trigger shop/orders/web", "removed function shop/orders", "removed service shop"]);
+    assert_eq!(
+        removed,
+        [
+            "removed domain shop.example.com",
+            "removed trigger shop/orders/web",
+            "removed function shop/orders",
+            "removed service shop"
+        ]
+    );
     assert!(wisp.ok(&["list", "services"]).contains("has no services"));
 }
 
