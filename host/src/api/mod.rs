@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
 mod access;
 mod aliases;
-mod asynchronous;
+pub(crate) mod asynchronous;
 mod call;
 pub mod checksum;
 mod domains;
@@ -22,7 +22,7 @@ mod fields;
 mod functions;
 mod inspect;
 mod instances;
-mod invocations;
+pub(crate) mod invocations;
 mod logs;
 mod schema;
 mod settings;

@@ -10,7 +10,7 @@ async fn on_a_full_host_a_function_cannot_be_tried_out_and_its_creator_may_try_a
     let api = fc2(&host);
     deployed(&api, "one").await;
     let second = || api.post("/services/svc/functions", function("g", "two"));
-    let (slow, ()) = tokio::join!(api.says("svc", "f", "sleep:3000"), async {
+    let (slow, ()) = tokio::join!(api.says("svc", "f", "sleep:2000"), async {
         host.busy("f").await;
         let answer = second().await;
         let message = refused(&answer, 429, "ResourceExhausted");

@@ -30,7 +30,7 @@ async fn sources_are_built_here_and_the_packages_they_name_are_not_fetched() {
     ok(api.post("/services", json!({ "serviceName": "svc" })).await);
     ok(api.post("/services/svc/functions", sources("f", "answer hi")).await);
     assert_eq!(api.says("svc", "f", "").await, "hi");
-    let answer = api.post("/services/svc/functions", sources("g", "throw 1 1 it-went-wrong")).await;
+    let answer = api.post("/services/svc/functions", sources("g", "answer x\ntop throw 2 5 it-went-wrong")).await;
     let message = refused(&answer, 400, "InvalidArgument");
     assert!(message.contains("it-went-wrong") && message.contains("index.js"), "{message}");
     assert!(message.contains("left-pad") && message.contains("`node_modules`"), "{message}");

@@ -32,6 +32,9 @@ const INTERNET: &str = "*:*";
 /// What the hook of a component is called that wants none named.
 const HOOK: &str = "index.hook";
 
+/// Bytes that a disk of Function Compute can have.
+const DISKS: [u64; 2] = [512 << 20, 10_240 << 20];
+
 /// What functions that the API makes have.
 const MAX_INSTANCES: usize = 100;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,12 +62,31 @@ fn template(file: &Path) -> Result<Project, Failure> {
     let read = Project::load(file, Environment::new(&project::variable));
     let mut project = read.map_err(|error| Failure::usage(project::problems(&error)))?;
     build_rust(&mut project, file)?;
+    leave_out_cpu(&mut project, file);
     let directory = file.parent().unwrap_or(Path::new(""));
     for (name, domain) in &mut project.domains {
         include_certificate(&mut domain.attributes, directory)
             .with_context(|| format!("the certificate of domain {name} cannot be sent"))?;
     }
     Ok(project)
+}
+
+/// Function Compute has 1 to 4 GB of memory for each processor and refuses others. Processors mean nothing to wisp, so what
+/// does not fit is no reason to deploy nothing.
+fn leave_out_cpu(project: &mut Project, file: &Path) {
+    for function in &mut project.functions {
+        let number = |name: &str| function.attributes.get(name).and_then(Json::as_f64);
+        let (Some(cpu), memory) = (number("cpu"), number("memorySize").unwrap_or(128.0)) else { continue };
+        if !(0.999..=4.001).contains(&(memory / 1024.0 / cpu)) {
+            function.attributes.remove("cpu");
+            let message = format!(
+                "`cpu` of function {} is left out: {cpu} processors do not go with {memory} MB of memory, of which Function \
+                 Compute wants 1 to 4 GB for each; wisp shares processors by itself",
+                function.name
+            );
+            project.warnings.push(Problem { file: file.to_owned(), line: None, message });
+        }
+    }
 }
 
 /// Serverless Devs takes a certificate and its key as texts in PEM or as the paths of files.
@@ -185,7 +207,9 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     put("memorySize", json!(function.memory >> 20));
     put("instanceConcurrency", json!(function.instance_concurrency.get()));
     put("environmentVariables", json!(function.environment));
-    put("diskSize", json!(function.scratch >> 20));
+    if DISKS.contains(&function.scratch) {
+        put("diskSize", json!(function.scratch >> 20));
+    }
     let hook = |on: bool, name: &Option<std::sync::Arc<str>>| {
         let handler = name.as_deref().unwrap_or(HOOK);
         on.then(|| json!({ "handler": handler, "timeout": function.hook_timeout.as_secs() }))
@@ -252,6 +276,7 @@ fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
     let lost = [
         ("`isolation`", function.isolation != config::Isolation::Instance),
         ("`max_instances`", function.max_instances.get() != MAX_INSTANCES),
+        ("`scratch`", !DISKS.contains(&function.scratch)),
         ("`idle_timeout`", function.idle_timeout != IDLE_TIMEOUT),
         ("`initialization_failure`", function.initialization_failure != config::InitializationFailure::Retry),
         ("`after_restore`", function.after_restore.is_some()),
@@ -365,5 +390,22 @@ mod tests {
         }
         let error = include_certificate(&mut attributes("none.pem"), directory.path()).unwrap_err();
         assert!(error.to_string().contains("none.pem"), "{error}");
+    }
+
+    #[test]
+    fn processors_that_do_not_go_with_the_memory_are_left_out() {
+        let mut project = Project::default();
+        for (name, memory) in [("small", 128), ("fitting", 512)] {
+            let mut function = ProjectFunction::new(None, name.into());
+            function.attributes =
+                Map::from_iter([("cpu".to_owned(), json!(0.35)), ("memorySize".to_owned(), json!(memory))]);
+            project.functions.push(function);
+        }
+        leave_out_cpu(&mut project, Path::new("s.yaml"));
+        assert_eq!(
+            (project.functions[0].attributes.get("cpu"), project.functions[1].attributes.get("cpu")),
+            (None, Some(&json!(0.35)))
+        );
+        assert!(project.warnings[0].message.contains("function small"), "{:?}", project.warnings);
     }
 }

@@ -18,8 +18,13 @@ pub(crate) use request_record::{client_ip, read_body};
 use self::request_record::{InsidePath, RequestTexts};
 use super::payload;
 use crate::{
-    api::{check_trigger, signature::Caller},
-    catalog::{Resolved, Revision},
+    api::{
+        asynchronous::{enqueue, new_event},
+        check_trigger,
+        invocations::is_asynchronous,
+        signature::Caller,
+    },
+    catalog::{Resolved, Revision, Target},
     component::HttpEntry,
     config::{DomainProtocol, HttpTriggerConfig, PayloadFormat, TriggerAuth},
     host::FunctionHost,
@@ -28,6 +33,9 @@ use crate::{
 };
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
+
+/// Whether the caller waits for the answer.
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
 
 /// A body on its way to the client: whole, or still being written by a guest.
 pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
@@ -190,12 +198,38 @@ impl Exchange<'_> {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
+        if self.head.headers.contains_key(INVOCATION_TYPE) && is_asynchronous(&self.head.headers)? {
+            return Box::pin(self.enqueue(body)).await;
+        }
         match self.revision.ready.http_entry() {
             // Boxed: the whole size of a connection's future is copied several times at every request.
             HttpEntry::Handler => Box::pin(self.call_handler(body)).await,
             HttpEntry::Event => Box::pin(self.call_event(body)).await,
             HttpEntry::WasiHttp => Box::pin(self.stream(body)).await,
         }
+    }
+
+    /// `x-fc-invocation-type: Async`: the request becomes an event that is called later, and its answer is nobody's.
+    async fn enqueue<B>(mut self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let function = &self.revision.function;
+        if !matches!(self.revision.ready.http_entry(), HttpEntry::Event) {
+            return Err(TriggerError::Platform(PlatformError::invalid_argument(format!(
+                "function '{}' answers requests itself, and asynchronous ones are for functions with an event handler: leave \
+                 `{INVOCATION_TYPE}` out, or give the function one",
+                function.name
+            ))));
+        }
+        let mut new = new_event(&self.head.headers, self.invocation.id)?;
+        let body = read_body(&self.head, body, self.host.limits().async_body).await?;
+        request_record::strip_ignored(&mut self.head.headers);
+        new.payload = payload::encode(self.format, &self.parts(&body)).into();
+        let service = Some(&*self.revision.function.service).filter(|service| !service.is_empty());
+        let target = Target { service, function: &self.revision.function.name, qualifier: &self.revision.qualifier };
+        let accepted = enqueue(self.host, target, new, ErrorForm::Fc2).await?;
+        Ok(accepted.map(|_| whole(Bytes::new())))
     }
 
     /// `wisp:function/http-handler`: the request as a record.
