@@ -11,7 +11,7 @@ use wisp::{
     component::{
         ArtifactCache, Loader,
         runtime::Runtimes,
-        source::{self, BuildError, Built, Loading, Plan},
+        source::{self, BuildError, Built, Loading, Packages, Plan},
     },
     config::{Config, FunctionConfig},
     engine::Engines,
@@ -137,6 +137,7 @@ impl Project {
             server: &config.server,
             limits: &config.limits,
             evaluate: build.evaluate,
+            packages: Packages::Installed,
         };
         then(&Plan {
             source: &build.source,
