@@ -115,6 +115,8 @@ pub struct TestHost {
     pub trigger: SocketAddr,
     /// Where the API is served.
     pub api: SocketAddr,
+    /// Where custom domains are served by HTTPS, if they are.
+    pub tls: Option<SocketAddr>,
     directory: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
@@ -141,6 +143,15 @@ impl TestHost {
         started.unwrap_or_else(|errors| panic!("{errors:?}"))
     }
 
+    /// As `start`; code packages with sources are built by the runtimes in these directories.
+    pub async fn start_building(toml: &str, runtimes: Vec<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = parsed(toml, directory.path());
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        host.build_packages_with(project::runtimes_in(host.loader().clone(), runtimes));
+        Self::serve(host, directory, &config).await.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
     async fn start_in(directory: tempfile::TempDir, toml: &str) -> Result<Self, Vec<DeployError>> {
         let config = parsed(toml, directory.path());
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
@@ -150,6 +161,7 @@ impl TestHost {
     /// Starts a host with the functions of a project, which are built. `toml` stands in the project's directory.
     pub async fn start_project(project: &Project, toml: &str) -> Self {
         let config = project.config(toml);
+        tokio::task::block_in_place(|| Project::compile(&config));
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
         let started = Self::serve(host, tempfile::tempdir().unwrap(), &config).await;
         started.unwrap_or_else(|errors| panic!("{errors:?}"))
@@ -177,13 +189,13 @@ impl TestHost {
         delivery::start(&host, &config.events, events).unwrap();
         trigger::start(&host).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
-        let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
+        let (trigger, api, tls) = (listeners.trigger_address(), listeners.api_address(), listeners.tls_address());
         let (stop, stopped) = oneshot::channel();
         let serving = host.clone();
         let served = tokio::spawn(async move {
             server::serve(serving, listeners, async { drop(stopped.await) }).await;
         });
-        Ok(Self { host, trigger, api, directory, stop: Some(stop), served: Some(served) })
+        Ok(Self { host, trigger, api, tls, directory, stop: Some(stop), served: Some(served) })
     }
 
     /// Stops the host, and starts another in its directory.

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use rustls::pki_types::CertificateDer;
+
 mod access_key;
 mod broker;
 mod check;
@@ -33,6 +35,8 @@ pub use source::{SourceConfig, TriggerConfig};
 pub use crate::catalog::RewriteRule;
 
 pub use crate::delivery::Destination;
+
+pub use crate::tls::{Certificate, CertificateError, TlsVersions};
 
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
@@ -67,12 +71,16 @@ pub struct ServerConfig {
     /// Where the management and invocation API is served. Default `127.0.0.1:9001`; loopback only, as long as no access
     /// keys are configured.
     pub api_listen: SocketAddr,
+    /// Where custom domains with a certificate are served by HTTPS. Default: nowhere.
+    pub tls_listen: Option<SocketAddr>,
     /// Where compiled artifacts and other state live. Default: `.wisp` beside the configuration file.
     pub data_dir: PathBuf,
     /// How many bytes the compiled artifacts may take before the least recently used go. Default 4 GB.
     pub artifact_cache: u64,
     /// Networks whose `x-forwarded-for` is believed. Default: none.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Root certificates by which guests know HTTPS servers, beside the well-known ones. Default: none.
+    pub trusted_certificates: Vec<CertificateDer<'static>>,
     /// How long what runs may go on after a stop signal. Default 30 s.
     pub grace_period: Duration,
     /// How many instances may live at once, over all functions. Default 1000.
@@ -342,10 +350,26 @@ pub enum PayloadFormat {
 }
 
 /// `[domains."<name>"]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DomainConfig {
+    /// How it may be asked. Default: by HTTP, and by HTTPS if it has a certificate.
+    pub protocol: DomainProtocol,
+    /// What it is served with by HTTPS. Default: none, and no HTTPS.
+    pub certificate: Option<Certificate>,
     /// Routes as written; the trigger orders them by CONTRACTS §2.4.
     pub routes: Vec<RouteConfig>,
+}
+
+/// `protocol` of a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DomainProtocol {
+    /// `"http"`: by HTTP alone.
+    Http,
+    /// `"https"`: by HTTPS alone; through a trusted proxy that says `x-forwarded-proto: https`, too.
+    Https,
+    /// `"http,https"`: by both.
+    #[default]
+    Both,
 }
 
 /// One entry of a domain's `routes`.

@@ -20,6 +20,7 @@ pub mod mosquitto;
 pub mod nats;
 pub mod postgres;
 pub mod redis;
+pub mod web;
 
 pub use mariadb::MariaDb;
 pub use mosquitto::Mosquitto;

@@ -186,6 +186,15 @@ fn builtins(crate_: &Path) -> anyhow::Result<()> {
         "    return globalThis[Symbol.for('wisp.localRequest')]?.(opts, callback) ?? new ClientRequest(opts, callback);",
         1,
     )?;
+    // Whether a turn has anything left to do is asked from within its own call: two calls from Rust would find out that most
+    // have nothing.
+    replace(
+        crate_,
+        "src/builtin/process.js",
+        "globalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        "globalThis.__wasm_rquickjs_turn_pending = () => __nextTickQueue.length > 0 || _pendingRejections.size > 0 || _pendingRejectionHandled.size > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        1,
+    )?;
     // Ticks need no timer to be run: every turn of ours ends with them.
     replace(
         crate_,
@@ -213,14 +222,14 @@ fn stores(crate_: &Path) -> anyhow::Result<()> {
         crate_,
         hooks,
         "        this._stack.push(store);\n        try {\n            return callback(...args);\n        } finally {\n            this._stack.pop();\n        }",
-        "        const outer = this.getStore();\n        this._stack.push(store);\n        this._latest = store;\n        const done = () => { if (outer !== undefined) this._latest = outer; };\n        let result;\n        try {\n            result = callback(...args);\n        } finally {\n            this._stack.pop();\n            if (!(result instanceof Promise)) done();\n        }\n        if (result instanceof Promise) _originalThen.call(result, done, done);\n        return result;",
+        "        const outer = this.getStore();\n        this._stack.push(store);\n        this._latest = store;\n        _latestIsSet = true;\n        const done = () => { if (outer !== undefined) { this._latest = outer; _latestIsSet = true; } };\n        let result;\n        try {\n            result = callback(...args);\n        } finally {\n            this._stack.pop();\n            if (!(result instanceof Promise)) done();\n        }\n        if (result instanceof Promise) _originalThen.call(result, done, done);\n        return result;",
         1,
     )?;
     replace(
         crate_,
         hooks,
         "const _enabledHooks = new Set();",
-        "const _enabledHooks = new Set();\n\nexport function forgetStores() {\n    for (const storage of _alsRegistry) storage._latest = undefined;\n}\n",
+        "const _enabledHooks = new Set();\n\nlet _latestIsSet = false;\n\nexport function forgetStores() {\n    if (!_latestIsSet) return;\n    _latestIsSet = false;\n    for (const storage of _alsRegistry) storage._latest = undefined;\n}\n",
         1,
     )
 }

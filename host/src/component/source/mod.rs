@@ -18,6 +18,7 @@ use super::runtime::Runtimes;
 use crate::config::{BuildConfig, Evaluate, FunctionConfig, Language, Limits, ServerConfig};
 
 mod javascript;
+mod language;
 mod loaded;
 mod packages;
 mod python;
@@ -29,6 +30,9 @@ mod typescript;
 mod user_error;
 mod wit;
 
+use language::{JAVASCRIPT_ENTRIES, PYTHON_ENTRIES};
+pub use language::{detect, language_of_handler};
+pub(crate) use packages::not_included;
 pub use stale::is_stale;
 pub use wit::{WIT_FILES, wit_dir};
 
@@ -65,6 +69,18 @@ pub struct Loading<'a> {
     pub limits: &'a Limits,
     /// When the top level of the sources runs.
     pub evaluate: Evaluate,
+    /// Who sees to the packages that the sources depend on.
+    pub packages: Packages,
+}
+
+/// Packages that sources depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// Those of `requirements.txt` are installed, those of `package.json` must be.
+    Installed,
+    /// The sources come with all that they need, whatever these files say: nothing is fetched for whoever sends a code
+    /// package.
+    Included,
 }
 
 impl std::fmt::Debug for Loading<'_> {
@@ -95,6 +111,16 @@ pub struct BuildError {
     /// The last lines that the tool wrote; empty if it never ran.
     pub output: String,
 }
+
+impl BuildError {
+    /// Whether this machine failed, its disk above all, and not the sources or a tool.
+    pub(crate) fn is_hosts(&self) -> bool {
+        self.tool == HOST
+    }
+}
+
+/// Who fails where no tool does.
+const HOST: &str = "wisp";
 
 /// A language's tools as found on this machine.
 #[derive(Clone, Debug)]
@@ -207,44 +233,6 @@ fn load(plan: &Plan<'_>, language: Language, job: &Job<'_>, progress: Progress<'
     loaded::build(job, language, loading, progress)
 }
 
-/// Files that tell that a directory holds JavaScript or TypeScript.
-const JAVASCRIPT_ENTRIES: &[&str] = &[
-    "index.js",
-    "index.mjs",
-    "index.cjs",
-    "index.ts",
-    "index.mts",
-    "index.cts",
-    "index.tsx",
-    "index.jsx",
-    "server.js",
-    "server.mjs",
-    "server.ts",
-    "app.js",
-    "app.mjs",
-    "app.ts",
-    "main.js",
-    "main.mjs",
-    "main.ts",
-];
-
-/// Files that tell that a directory holds Python.
-const PYTHON_ENTRIES: &[&str] = &["app.py", "main.py", "index.py", "wsgi.py", "asgi.py", "manage.py"];
-
-/// The language of the sources in a directory, by the files that its tools look for.
-pub fn detect(source: &Path) -> Option<Language> {
-    let has = |name: &str| source.join(name).is_file();
-    if has("Cargo.toml") {
-        Some(Language::Rust)
-    } else if has("package.json") || JAVASCRIPT_ENTRIES.iter().any(|name| has(name)) {
-        Some(Language::JavaScript)
-    } else if PYTHON_ENTRIES.iter().any(|name| has(name)) {
-        Some(Language::Python)
-    } else {
-        None
-    }
-}
-
 /// What this machine can build, for `wisp doctor`. The tools of a project (`node_modules`, `.venv`) are looked for from
 /// the current directory upward.
 pub fn toolchains() -> Vec<Toolchain> {
@@ -335,7 +323,7 @@ fn unknown_language(source: &Path) -> BuildError {
 
 fn failed_io(source: &Path, error: io::Error) -> BuildError {
     BuildError {
-        tool: "wisp".into(),
+        tool: HOST.into(),
         directory: source.into(),
         reason: error.to_string(),
         advice: "Check that the sources, the component's directory and the data directory exist and may be written"

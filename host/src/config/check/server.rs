@@ -8,6 +8,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{Section, text::told};
 use crate::config::{
@@ -61,9 +62,11 @@ pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig 
     let server = ServerConfig {
         listen: address(section, "listen", LISTEN),
         api_listen,
+        tls_listen: section.parsed("tls_listen", "an address and a port, such as \"127.0.0.1:9443\""),
         data_dir: section.path("data_dir").unwrap_or_else(|| section.file.directory().join(DATA_DIR)),
         artifact_cache: section.or("artifact_cache", ARTIFACT_CACHE).0,
         trusted_proxies: networks(section),
+        trusted_certificates: certificates(section),
         grace_period: section.within("grace_period", GRACE_PERIOD, ANY_TIME).0,
         max_instances: at_least_one(section, "max_instances", MAX_INSTANCES, COUNT),
         max_connections: at_least_one(section, "max_connections", MAX_CONNECTIONS, COUNT),
@@ -104,14 +107,35 @@ fn network(text: &str, section: &Section<'_>) -> Option<IpNet> {
     network.ok()
 }
 
+fn certificates(section: &mut Section<'_>) -> Vec<CertificateDer<'static>> {
+    let key = "trusted_certificates";
+    let Some(path) = section.path(key) else { return Vec::new() };
+    let read = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let reason = match read {
+        Ok(certificates) if !certificates.is_empty() => return certificates,
+        Ok(_) => "it holds no certificate".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    section.problem(key, format!("{}: {reason}; give a file with certificates in PEM", path.display()));
+    Vec::new()
+}
+
 fn check_listeners(server: &ServerConfig, has_keys: bool, section: &Section<'_>) {
-    let ServerConfig { listen, api_listen, .. } = server;
+    let ServerConfig { listen, api_listen, tls_listen, .. } = server;
     if !has_keys && !api_listen.ip().is_loopback() {
         let reason = format!(
             "{api_listen} can be reached from other machines, but no access keys are configured; add \
              [[access_keys]], or give a loopback address such as \"127.0.0.1:9001\""
         );
         section.problem("api_listen", reason);
+    }
+    for (key, other) in [("listen", listen), ("api_listen", api_listen)] {
+        if let Some(tls_listen) = tls_listen
+            && collide(tls_listen, other)
+        {
+            let reason = format!("{tls_listen} is taken by `{key}`, which is {other}; give another port");
+            section.problem("tls_listen", reason);
+        }
     }
     if collide(listen, api_listen) {
         section
