@@ -80,6 +80,11 @@ fn required_secret(section: &mut Section<'_>) -> Secret {
     secret.unwrap_or_else(|| Secret::new(""))
 }
 
+/// `token`, `token_file` or `token_env` of a source.
+pub(super) fn token(section: &mut Section<'_>) -> Option<Secret> {
+    secret(section, &Keys { text: "token", file: "token_file", variable: "token_env" })
+}
+
 /// A text given in one of three ways. No problem says the text.
 pub(super) fn secret(section: &mut Section<'_>, keys: &Keys) -> Option<Secret> {
     let text: Option<String> = section.get(keys.text);

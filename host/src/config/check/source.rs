@@ -1,15 +1,17 @@
 //! `[sources.<name>]`: one function for each type, in a file of its own below `source/`.
 
 use super::{Found, Section, text};
-use crate::config::{SourceConfig, file::Problems, hint};
+use crate::config::{InboxKind, Problem, SourceConfig, file::Problems, hint};
 
 mod broker;
+mod embedded;
 
 /// The longest name of a source.
 const NAME: usize = 128;
 
 /// The types of sources.
-const TYPES: &[&str] = &["nats", "jetstream", "mqtt", "redis", "postgres"];
+const TYPES: &[&str] =
+    &["bucket", "topic", "queue", "cloudevents", "s3", "nats", "jetstream", "mqtt", "redis", "postgres"];
 
 impl Found {
     /// All sources of a file.
@@ -20,6 +22,15 @@ impl Found {
                 section.problem_here(&reason);
             }
             let Some(source) = source(section) else { return };
+            if let SourceConfig::Bucket(bucket) = &source
+                && !bucket.path.is_dir()
+            {
+                let path = bucket.path.display();
+                let message =
+                    format!("source {name}: there is no directory {path}; its triggers start when it is made");
+                let place = section.place("path");
+                self.warnings.push(Problem { file: place.file, line: place.line, message });
+            }
             match self.sources.get(name) {
                 Some((first, _)) => section.clash(&format!("source {name}"), first),
                 None => drop(self.sources.insert(name.to_owned(), (place, source))),
@@ -63,6 +74,11 @@ fn source(section: &mut Section<'_>) -> Option<SourceConfig> {
         return None;
     };
     match kind.as_str() {
+        "bucket" => embedded::bucket(section),
+        "topic" => Some(embedded::inbox(InboxKind::Topic, section)),
+        "queue" => Some(embedded::inbox(InboxKind::Queue, section)),
+        "cloudevents" => Some(embedded::inbox(InboxKind::CloudEvents, section)),
+        "s3" => Some(embedded::inbox(InboxKind::S3, section)),
         "nats" => broker::nats(section).map(SourceConfig::Nats),
         "jetstream" => broker::jetstream(section).map(SourceConfig::JetStream),
         "mqtt" => broker::mqtt(section).map(SourceConfig::Mqtt),

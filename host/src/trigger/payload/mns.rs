@@ -1,211 +1,227 @@
-//! Events of a topic, as the Message Service delivers them: the body itself (STREAM), or a document about it (JSON).
-//!
-//! Source: "MNS topic triggers" of Function Compute's help, and the notification formats of the Message Service.
+//! The events of topics and queues (MNS).
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use jiff::Timestamp;
 use md5::{Digest as _, Md5};
-use serde::{
-    Serialize,
-    ser::{SerializeMap as _, Serializer},
-};
+use serde::{Deserialize, Serialize};
 
-/// A message of a topic, and who gets it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TopicMessage<'a> {
-    /// The account that the topic belongs to, and its subscription.
-    pub(crate) account: &'a str,
-    /// The topic.
-    pub(crate) topic: &'a str,
-    /// The subscription, which is the trigger's name.
-    pub(crate) subscription: &'a str,
-    /// 32 hexadecimal digits, upper case: the same whenever the message is delivered. See [`message_id`].
-    pub(crate) id: &'a str,
+use super::{About, cloud_event};
+use crate::trigger::settings::{ContentFormat, EventBridgeSettings, TopicSettings};
+
+/// A message of a topic or a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Message {
+    /// Given when it was published: 32 hex digits in capitals, if it was published here.
+    pub(crate) id: String,
+    /// The topic, the subject or the queue.
+    pub(crate) topic: String,
+    #[serde(with = "base64_bytes")]
+    pub(crate) body: Vec<u8>,
+    pub(crate) tag: Option<String>,
+    /// What the publisher says besides.
+    pub(crate) attributes: BTreeMap<String, String>,
     /// When it was published.
-    pub(crate) published: SystemTime,
-    /// What the publisher sent along.
-    pub(crate) attributes: &'a [(String, String)],
-    /// The message.
-    pub(crate) body: &'a [u8],
+    pub(crate) time: Timestamp,
 }
 
-/// The body as it is; with attributes, `{"body":…,"attrs":{"Extend":…}}`, where `Extend` is a JSON object in a string.
-pub(crate) fn stream(message: &TopicMessage<'_>) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Attrs {
-        #[serde(rename = "Extend")]
-        extend: String,
+/// `None` if the tag is another one.
+pub(super) fn event(message: &Message, settings: &TopicSettings, about: &About<'_>) -> Result<Option<Bytes>, String> {
+    if settings.filter_tag.is_some() && settings.filter_tag != message.tag {
+        return Ok(None);
     }
-    #[derive(Serialize)]
-    struct Stream<'a> {
-        body: &'a str,
-        attrs: Attrs,
-    }
-    if message.attributes.is_empty() {
-        return message.body.to_vec();
-    }
-    let extend = bytes_of(&Pairs(message.attributes));
-    let attrs = Attrs { extend: String::from_utf8_lossy(&extend).into_owned() };
-    bytes_of(&Stream { body: &text(message.body), attrs })
-}
-
-/// The document about a message; attributes come first, as keys of their own.
-pub(crate) fn json(message: &TopicMessage<'_>) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        #[serde(flatten)]
-        attributes: Pairs<'a>,
-        #[serde(rename = "TopicOwner")]
-        topic_owner: &'a str,
-        #[serde(rename = "Message")]
-        message: &'a str,
-        #[serde(rename = "Subscriber")]
-        subscriber: &'a str,
-        #[serde(rename = "PublishTime")]
-        publish_time: u128,
-        #[serde(rename = "SubscriptionName")]
-        subscription_name: &'a str,
-        #[serde(rename = "MessageMD5")]
-        message_md5: String,
-        #[serde(rename = "TopicName")]
-        topic_name: &'a str,
-        #[serde(rename = "MessageId")]
-        message_id: &'a str,
-    }
-    /// What an attribute may not be called: the document would have the key twice.
-    const OWN: [&str; 8] = [
-        "TopicOwner",
-        "Message",
-        "Subscriber",
-        "PublishTime",
-        "SubscriptionName",
-        "MessageMD5",
-        "TopicName",
-        "MessageId",
-    ];
-    let attributes: Vec<_> =
-        message.attributes.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).cloned().collect();
-    let published = message.published.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    bytes_of(&Document {
-        attributes: Pairs(&attributes),
-        topic_owner: message.account,
-        message: &text(message.body),
-        subscriber: message.account,
-        publish_time: published.as_millis(),
-        subscription_name: message.subscription,
-        message_md5: hex_upper(&Md5::digest(message.body)),
-        topic_name: message.topic,
-        message_id: message.id,
-    })
-}
-
-/// The id of a message from what identifies it at its broker.
-pub(crate) fn message_id(place: &str) -> String {
-    hex_upper(&Md5::digest(place.as_bytes()))
-}
-
-/// A body in a JSON document: as text, or in base64 if it is none.
-fn text(body: &[u8]) -> std::borrow::Cow<'_, str> {
-    std::str::from_utf8(body).map_or_else(|_| BASE64_STANDARD.encode(body).into(), Into::into)
-}
-
-fn hex_upper(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
-}
-
-/// Serialization of such documents cannot fail: their keys are strings, and writing goes to memory.
-fn bytes_of(document: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(document).unwrap_or_default()
-}
-
-/// A JSON object in the order of its pairs; of equal names the last one counts.
-struct Pairs<'a>(&'a [(String, String)]);
-
-impl Serialize for Pairs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (index, (name, value)) in self.0.iter().enumerate() {
-            if !self.0[index + 1..].iter().any(|(later, _)| later == name) {
-                map.serialize_entry(name, value)?;
-            }
+    match settings.format {
+        ContentFormat::Stream if message.attributes.is_empty() => Ok(Some(message.body.clone().into())),
+        ContentFormat::Stream => {
+            let event = Streamed { body: text(message)?, attrs: &message.attributes };
+            Ok(Some(serde_json::to_vec(&event).unwrap_or_default().into()))
         }
-        map.end()
+        ContentFormat::Json => json(message, about).map(Some),
+    }
+}
+
+#[derive(Serialize)]
+struct Streamed<'a> {
+    body: &'a str,
+    attrs: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Notification<'a> {
+    topic_owner: &'a str,
+    message: &'a str,
+    subscriber: &'a str,
+    publish_time: i64,
+    subscription_name: &'a str,
+    #[serde(rename = "MessageMD5")]
+    message_md5: String,
+    topic_name: &'a str,
+    message_id: &'a str,
+    #[serde(flatten)]
+    attributes: BTreeMap<&'a str, &'a str>,
+}
+
+const FIELDS: [&str; 8] =
+    ["TopicOwner", "Message", "Subscriber", "PublishTime", "SubscriptionName", "MessageMD5", "TopicName", "MessageId"];
+
+fn json(message: &Message, about: &About<'_>) -> Result<Bytes, String> {
+    // An attribute hides none of the message's own fields.
+    let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let notification = Notification {
+        topic_owner: about.account,
+        message: text(message)?,
+        subscriber: about.account,
+        publish_time: message.time.as_millisecond(),
+        subscription_name: &about.trigger.name,
+        message_md5: md5(&message.body),
+        topic_name: &message.topic,
+        message_id: &message.id,
+        attributes: attributes.filter(|(name, _)| !FIELDS.contains(name)).collect(),
+    };
+    Ok(serde_json::to_vec(&notification).unwrap_or_default().into())
+}
+
+/// A message of a queue as EventBridge passes it on, in the order of Function Compute's sample.
+#[derive(Serialize)]
+struct QueueEvent<'a> {
+    id: &'a str,
+    source: &'a str,
+    specversion: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    datacontenttype: &'static str,
+    subject: String,
+    time: &'a str,
+    aliyunaccountid: &'a str,
+    aliyunpublishtime: &'a str,
+    aliyunoriginalaccountid: &'a str,
+    aliyuneventbusname: &'a str,
+    aliyunregionid: &'a str,
+    aliyunpublishaddr: &'static str,
+    data: QueueData<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QueueData<'a> {
+    request_id: &'a str,
+    message_id: &'a str,
+    message_body: &'a str,
+}
+
+/// `None` if the pattern leaves it out.
+pub(super) fn of_queue(
+    message: &Message,
+    settings: &EventBridgeSettings,
+    about: &About<'_>,
+) -> Result<Option<Bytes>, String> {
+    let (region, account) = (about.region, about.account);
+    let bus = format!("MNS-Function-{}", about.trigger.name);
+    let time = message.time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+    let event = QueueEvent {
+        id: &message.id,
+        source: &bus,
+        specversion: "1.0",
+        kind: "mns:Queue:SendMessage",
+        datacontenttype: "application/json; charset=utf-8",
+        subject: format!("acs:mns:{region}:{account}:queues/{}", message.topic),
+        time: &time,
+        aliyunaccountid: account,
+        aliyunpublishtime: &time,
+        aliyunoriginalaccountid: account,
+        aliyuneventbusname: &bus,
+        aliyunregionid: region,
+        aliyunpublishaddr: "127.0.0.1",
+        data: QueueData { request_id: &message.id, message_id: &message.id, message_body: text(message)? },
+    };
+    Ok(cloud_event::by_rule(&event, &event.data, settings))
+}
+
+fn text(message: &Message) -> Result<&str, String> {
+    std::str::from_utf8(&message.body).map_err(|_| {
+        format!("message {} is no UTF-8 text; only the STREAM form without attributes takes any bytes", message.id)
+    })
+}
+
+/// In hex, in capitals.
+pub(crate) fn md5(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Bytes in JSON.
+mod base64_bytes {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        BASE64_STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use serde_json::json;
 
-    use serde_json::Value;
+    use super::{super::occurrence::tests::about_with, *};
+    use crate::trigger::settings::TriggerSettings;
 
-    use super::*;
-
-    fn message<'a>(body: &'a [u8], attributes: &'a [(String, String)]) -> TopicMessage<'a> {
-        TopicMessage {
-            account: "118620210433",
-            topic: "test-topic",
-            subscription: "test-fc-subscribe",
-            id: "2F5B3C281B283D4EAC694B7425288675",
-            published: SystemTime::UNIX_EPOCH + Duration::from_millis(1_550_216_480_040),
-            attributes,
-            body,
+    fn message(attributes: &[(&str, &str)]) -> Message {
+        Message {
+            id: "2F5B".into(),
+            topic: "test-topic".into(),
+            body: b"hello topic".to_vec(),
+            tag: Some("red".into()),
+            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            time: Timestamp::from_millisecond(1_550_216_480_040).unwrap(),
         }
     }
 
-    fn attribute(name: &str, value: &str) -> (String, String) {
-        (name.into(), value.into())
+    fn event_of(message: &Message, config: serde_json::Value) -> Result<Option<Bytes>, String> {
+        let settings = TriggerSettings::parse("mns_topic", &config).unwrap();
+        let trigger = about_with(settings.clone());
+        let about = About { trigger: &trigger, region: "cn-hangzhou", account: "118620210433" };
+        let TriggerSettings::MnsTopic(settings) = settings else { panic!() };
+        event(message, &settings, &about)
     }
 
     #[test]
-    fn the_stream_form_is_the_body_itself() {
-        assert_eq!(stream(&message(b"hello topic", &[])), b"hello topic");
-        assert_eq!(stream(&message(&[0xff, 0x00], &[])), [0xff, 0x00]);
+    fn a_stream_is_the_body_or_with_attributes_a_document() {
+        assert_eq!(event_of(&message(&[]), json!({})).unwrap().unwrap(), "hello topic");
+        let expected = r#"{"body":"hello topic","attrs":{"Extend":"{\"key\":\"value\"}"}}"#;
+        let message = message(&[("Extend", r#"{"key":"value"}"#)]);
+        assert_eq!(event_of(&message, json!({ "notifyContentFormat": "STREAM" })).unwrap().unwrap(), expected);
     }
 
     #[test]
-    fn the_stream_form_wraps_a_body_with_attributes() {
-        let attributes = [attribute("key", "value")];
-        let expected = br#"{"body":"hello topic","attrs":{"Extend":"{\"key\":\"value\"}"}}"#;
-        assert_eq!(stream(&message(b"hello topic", &attributes)), expected);
-    }
-
-    #[test]
-    fn the_json_form_is_the_documented_one() {
+    fn json_says_where_it_comes_from_and_has_attributes_beside_it() {
         let expected = concat!(
             r#"{"TopicOwner":"118620210433","Message":"hello topic","Subscriber":"118620210433","#,
-            r#""PublishTime":1550216480040,"SubscriptionName":"test-fc-subscribe","#,
-            r#""MessageMD5":"D6206122A430035E4EC1463CDD704B59","TopicName":"test-topic","#,
-            r#""MessageId":"2F5B3C281B283D4EAC694B7425288675"}"#,
+            r#""PublishTime":1550216480040,"SubscriptionName":"t","#,
+            r#""MessageMD5":"57C83EDBC8DE2FD0F1A1B8A9F5D3D1E5","TopicName":"test-topic","MessageId":"2F5B","#,
+            r#""key":"value"}"#,
         );
-        assert_eq!(String::from_utf8(json(&message(b"hello topic", &[]))).unwrap(), expected);
+        let expected = expected.replace("57C83EDBC8DE2FD0F1A1B8A9F5D3D1E5", &md5(b"hello topic"));
+        let message = message(&[("key", "value"), ("MessageId", "hidden")]);
+        assert_eq!(event_of(&message, json!({ "notifyContentFormat": "JSON" })).unwrap().unwrap(), expected);
+        assert_eq!(md5(b""), "D41D8CD98F00B204E9800998ECF8427E");
     }
 
     #[test]
-    fn attributes_come_first_in_the_json_form_and_replace_none_of_its_keys() {
-        let attributes = [attribute("key", "first"), attribute("Message", "forged"), attribute("key", "value")];
-        let document = String::from_utf8(json(&message(b"hello topic", &attributes))).unwrap();
-        assert!(
-            document.starts_with(r#"{"key":"value","TopicOwner":"118620210433","Message":"hello topic","#),
-            "{document}"
-        );
+    fn a_tag_lets_only_its_messages_through() {
+        assert!(event_of(&message(&[]), json!({ "filterTag": "red" })).unwrap().is_some());
+        assert!(event_of(&message(&[]), json!({ "filterTag": "blue" })).unwrap().is_none());
     }
 
     #[test]
-    fn a_body_that_is_no_text_is_base64_in_documents() {
-        let document: Value = serde_json::from_slice(&json(&message(&[0xff, 0x00], &[]))).unwrap();
-        assert_eq!(document["Message"], "/wA=");
-    }
-
-    #[test]
-    fn an_id_is_the_same_for_the_same_place() {
-        assert_eq!(message_id("ORDERS:7"), message_id("ORDERS:7"));
-        assert_ne!(message_id("ORDERS:7"), message_id("ORDERS:8"));
-        assert_eq!(message_id("x").len(), 32);
+    fn bytes_go_through_a_stream_only() {
+        let bytes = Message { body: vec![0xff], ..message(&[]) };
+        assert_eq!(event_of(&bytes, json!({})).unwrap().unwrap(), &[0xff_u8][..]);
+        assert!(event_of(&bytes, json!({ "notifyContentFormat": "JSON" })).is_err());
     }
 }

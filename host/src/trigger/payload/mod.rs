@@ -11,21 +11,24 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use crate::config::PayloadFormat;
 
 mod api_gateway;
+mod cloud_event;
 mod cloudbase;
 pub(crate) mod datahub;
 mod fc3;
 mod integration;
-mod message;
 pub(crate) mod mns;
 mod occurrence;
+mod oss;
 mod request;
 pub(crate) mod sls;
 pub(crate) mod tablestore;
 mod timer;
 
+pub(crate) use cloud_event::CloudEvent;
 pub use integration::BadResponse;
-pub(crate) use message::Message;
+pub(crate) use mns::Message;
 pub(crate) use occurrence::{About, Occurrence};
+pub(crate) use oss::ObjectChange;
 
 /// A request as the trigger has it before it is an event.
 #[derive(Clone, Copy, Debug)]

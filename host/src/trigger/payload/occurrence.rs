@@ -5,19 +5,20 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Message, mns, timer};
-use crate::{
-    config::TriggerConfig,
-    trigger::settings::{ContentFormat, TopicSettings, TriggerSettings},
-};
+use super::{CloudEvent, Message, ObjectChange, cloud_event, mns, oss, timer};
+use crate::{config::TriggerConfig, trigger::settings::TriggerSettings};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Occurrence {
     /// A timer's time has come.
     Tick(Timestamp),
-    /// A message came to a topic.
+    /// An object of a bucket changed.
+    Object(ObjectChange),
+    /// A message came to a topic or a queue.
     Message(Message),
+    /// Somebody sent an event.
+    CloudEvent(CloudEvent),
     /// The source has made the event itself, of what came together.
     Event(Bytes),
 }
@@ -44,33 +45,36 @@ impl Occurrence {
             (TriggerSettings::Timer(settings), Self::Tick(time)) => {
                 Ok(Some(timer::event(*time, &about.trigger.name, &settings.payload)))
             }
-            (TriggerSettings::MnsTopic(settings), Self::Message(message)) => Ok(topic_event(settings, message, about)),
-            (settings, _) => Err(format!("triggers of the type {} know nothing of this kind", settings.kind())),
+            (TriggerSettings::Oss(settings), Self::Object(change)) => {
+                Ok(settings.takes(&change.event, &change.key).then(|| oss::event(change, about)))
+            }
+            (TriggerSettings::MnsTopic(settings), Self::Message(message)) => mns::event(message, settings, about),
+            (TriggerSettings::EventBridge(settings), Self::Message(message)) => mns::of_queue(message, settings, about),
+            (TriggerSettings::EventBridge(settings), Self::CloudEvent(event)) => {
+                Ok(cloud_event::eventbridge(event, settings))
+            }
+            (TriggerSettings::Cdn(settings), Self::CloudEvent(event)) => Ok(cloud_event::cdn(event, settings, about)),
+            (settings, _) => {
+                Err(format!("triggers of the type {} know nothing of what its source brings", settings.kind()))
+            }
         }
     }
 }
 
-/// The attribute that holds a message's tag.
-const TAG: &str = "MessageTag";
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
 
-/// `None` if the message has another tag than the trigger wants.
-fn topic_event(settings: &TopicSettings, message: &Message, about: &About<'_>) -> Option<Bytes> {
-    let tag = message.attributes.iter().find(|(name, _)| name == TAG).map(|(_, tag)| tag);
-    if settings.filter_tag.is_some() && settings.filter_tag.as_ref() != tag {
-        return None;
+    /// A trigger that payloads can be made for.
+    pub(crate) fn about_with(settings: TriggerSettings) -> TriggerConfig {
+        TriggerConfig {
+            name: "t".into(),
+            service: "s".into(),
+            function: "f".into(),
+            qualifier: "LATEST".into(),
+            source: Some("testbucket".into()),
+            enabled: true,
+            settings,
+        }
     }
-    let message = mns::TopicMessage {
-        account: about.account,
-        topic: &message.topic,
-        subscription: &about.trigger.name,
-        id: &message.id,
-        published: message.published,
-        attributes: &message.attributes,
-        body: &message.body,
-    };
-    let event = match settings.format {
-        ContentFormat::Stream => mns::stream(&message),
-        ContentFormat::Json => mns::json(&message),
-    };
-    Some(event.into())
 }

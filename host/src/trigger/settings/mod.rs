@@ -8,20 +8,34 @@ use serde_json::Value;
 
 use super::schedule::Schedule;
 
-mod broker;
+mod log;
+mod messages;
+mod oss;
+mod pattern;
 
-pub use broker::{ContentFormat, LogSettings, TopicSettings};
+pub use self::{
+    log::LogSettings,
+    messages::{CdnSettings, ContentFormat, DeliveryMode, EventBridgeSettings, EventSchema, TopicSettings},
+    oss::OssSettings,
+    pattern::Pattern,
+};
 
 /// The types of triggers that wisp carries out, besides `http`.
-pub const TYPES: &[&str] = &["timer", "mns_topic", "log", "datahub", "tablestore"];
+pub const TYPES: &[&str] = &["timer", "oss", "mns_topic", "cdn_events", "eventbridge", "log", "datahub", "tablestore"];
 
 /// The settings of a trigger, by its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TriggerSettings {
     /// `timer`.
     Timer(TimerSettings),
-    /// `mns_topic`: messages, each an event.
+    /// `oss`.
+    Oss(OssSettings),
+    /// `mns_topic`.
     MnsTopic(TopicSettings),
+    /// `cdn_events`.
+    Cdn(CdnSettings),
+    /// `eventbridge`.
+    EventBridge(EventBridgeSettings),
     /// `log`: where new entries of a log are.
     Log(LogSettings),
     /// `datahub`: records of a stream, in batches. Function Compute configures it at the stream.
@@ -76,7 +90,10 @@ impl TriggerSettings {
     pub fn parse(kind: &str, config: &Value) -> Result<Self, SettingError> {
         match kind {
             "timer" => TimerSettings::parse(config).map(Self::Timer),
+            "oss" => OssSettings::parse(config).map(Self::Oss),
             "mns_topic" => TopicSettings::parse(config).map(Self::MnsTopic),
+            "cdn_events" => CdnSettings::parse(config).map(Self::Cdn),
+            "eventbridge" => EventBridgeSettings::parse(config).map(Self::EventBridge),
             "log" => LogSettings::parse(config).map(Self::Log),
             "datahub" => Ok(Self::DataHub),
             "tablestore" => Ok(Self::Tablestore),
@@ -93,7 +110,10 @@ impl TriggerSettings {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Timer(_) => "timer",
+            Self::Oss(_) => "oss",
             Self::MnsTopic(_) => "mns_topic",
+            Self::Cdn(_) => "cdn_events",
+            Self::EventBridge(_) => "eventbridge",
             Self::Log(_) => "log",
             Self::DataHub => "datahub",
             Self::Tablestore => "tablestore",
@@ -104,8 +124,13 @@ impl TriggerSettings {
     pub fn keys(kind: &str) -> &'static [&'static str] {
         match kind {
             "timer" => &["cronExpression", "payload", "missed"],
+            "oss" => &["events", "filter"],
             "mns_topic" => &["notifyContentFormat", "notifyStrategy", "filterTag"],
             "log" => &["functionParameter"],
+            "cdn_events" => &["eventName", "eventVersion", "notes", "filter"],
+            "eventbridge" => {
+                &["eventRuleFilterPattern", "eventSinkConfig", "eventSourceConfig", "runOptions", "asyncInvocationType"]
+            }
             _ => &[],
         }
     }

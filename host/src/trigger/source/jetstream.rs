@@ -16,12 +16,9 @@ use super::{
     connection::{consumer_name, failed, lost},
     gather::next_batch,
     nats::{PATIENCE, attributes, connect},
-    records::{Message, Records},
+    records::{Message, Records, message_id},
 };
-use crate::{
-    config::{JetStreamConfig, Start},
-    trigger::payload::mns::message_id,
-};
+use crate::config::{JetStreamConfig, Start};
 
 /// A stream.
 pub(super) struct JetStream(pub(super) JetStreamConfig);

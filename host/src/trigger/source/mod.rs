@@ -8,8 +8,10 @@
 use futures_util::future::BoxFuture;
 
 mod bound;
+mod bucket;
 mod connection;
 mod gather;
+mod inbox;
 mod jetstream;
 mod metrics;
 mod mqtt;
@@ -25,8 +27,8 @@ mod timer;
 use self::bound::Bound;
 pub use self::supervisor::start;
 pub(crate) use self::{
-    sink::{Delivered, Sink, Stopped},
-    status::State,
+    inbox::ReceiveError,
+    sink::{Sink, Stopped},
     supervisor::{TriggerError, Triggers},
 };
 use crate::{config::SourceConfig, trigger::settings::TriggerSettings};
@@ -66,12 +68,14 @@ fn source_of(bound: &Bound) -> Result<Box<dyn Source>, String> {
     if let TriggerSettings::Timer(settings) = &bound.trigger.settings {
         return Ok(Box::new(timer::Timer::new(settings.clone())));
     }
-    let source = bound.source.clone().ok_or("its source is not in wisp.toml")?;
+    let source = bound.source.as_ref().ok_or("the trigger names no source")?;
     Ok(match source {
-        SourceConfig::Nats(config) => Box::new(nats::Nats(config)),
-        SourceConfig::JetStream(config) => Box::new(jetstream::JetStream(config)),
-        SourceConfig::Mqtt(config) => Box::new(mqtt::Mqtt(config)),
-        SourceConfig::Redis(config) => Box::new(redis::RedisStream(config)),
-        SourceConfig::Postgres(config) => Box::new(postgres::PostgresTable(config)),
+        SourceConfig::Bucket(config) => Box::new(bucket::Bucket::new(config.clone())),
+        SourceConfig::Inbox(config) => Box::new(inbox::InboxSource::new(config)),
+        SourceConfig::Nats(config) => Box::new(nats::Nats(config.clone())),
+        SourceConfig::JetStream(config) => Box::new(jetstream::JetStream(config.clone())),
+        SourceConfig::Mqtt(config) => Box::new(mqtt::Mqtt(config.clone())),
+        SourceConfig::Redis(config) => Box::new(redis::RedisStream(config.clone())),
+        SourceConfig::Postgres(config) => Box::new(postgres::PostgresTable(config.clone())),
     })
 }

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use super::{
     Sink, Source, SourceError,
     connection::{consumer_name, failed, tls},
-    records::{Message, Records},
+    records::{Message, Records, message_id},
 };
-use crate::{config::MqttConfig, trigger::payload::mns::message_id};
+use crate::config::MqttConfig;
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;

@@ -12,12 +12,9 @@ use tokio::sync::Notify;
 use super::{
     Sink, Source, SourceError,
     connection::{consumer_name, failed, lost, tls},
-    records::{Message, Records},
+    records::{Message, Records, message_id},
 };
-use crate::{
-    config::{Broker, NatsConfig},
-    trigger::payload::mns::message_id,
-};
+use crate::config::{Broker, NatsConfig};
 
 const PORT: u16 = 4222;
 

@@ -1,22 +1,53 @@
 //! What brokers bring, and the events that a trigger makes of it: pure but for the handing over.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use md5::{Digest as _, Md5};
 use serde_json::{Map, Value};
 
 use super::{Sink, Stopped};
-pub(super) use crate::trigger::payload::Message;
 use crate::{
     config::SourceConfig,
     trigger::{
         payload::{
-            Occurrence, datahub, sls,
+            self, Occurrence, datahub, sls,
             tablestore::{self, RowRecord},
         },
         settings::TriggerSettings,
     },
 };
+
+/// One message of a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// The subject, topic or stream that it was published to.
+    pub(super) topic: String,
+    /// 32 hexadecimal digits, upper case; the same whenever the message comes, if the broker gives it a place.
+    pub(super) id: String,
+    /// The broker's position of it; empty if it has none.
+    pub(super) sequence: String,
+    /// The position after it.
+    pub(super) end: String,
+    /// When it was published.
+    pub(super) published: SystemTime,
+    /// What the publisher sent along.
+    pub(super) attributes: Vec<(String, String)>,
+    /// Its fields, for a message that consists of such.
+    pub(super) columns: Option<Vec<Bytes>>,
+    /// The message.
+    pub(super) body: Bytes,
+}
+
+/// The id of a message from what identifies it at its broker.
+pub(super) fn message_id(place: &str) -> String {
+    let digest = Md5::digest(place.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02X}")).collect()
+}
 
 /// What a source delivers at once, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,9 +108,24 @@ fn occurrences(settings: &TriggerSettings, context: &Context<'_>, records: &Reco
         }
         (TriggerSettings::DataHub, Records::Messages(messages)) => events(streams(context, messages)),
         (TriggerSettings::Tablestore, Records::Rows(rows)) => events(rows_events(context, rows)),
-        (_, Records::Messages(messages)) => messages.iter().cloned().map(Occurrence::Message).collect(),
+        (_, Records::Messages(messages)) => messages.iter().map(|it| Occurrence::Message(topic_message(it))).collect(),
         // Which source feeds which trigger is checked when the configuration is read.
         (_, Records::Rows(_)) => Vec::new(),
+    }
+}
+
+/// The attribute that holds a message's tag.
+const TAG: &str = "MessageTag";
+
+fn topic_message(message: &Message) -> payload::Message {
+    let mut attributes: BTreeMap<_, _> = message.attributes.iter().cloned().collect();
+    payload::Message {
+        id: message.id.clone(),
+        topic: message.topic.clone(),
+        body: message.body.to_vec(),
+        tag: attributes.remove(TAG),
+        attributes,
+        time: Timestamp::try_from(message.published).unwrap_or_default(),
     }
 }
 
@@ -164,10 +210,7 @@ mod tests {
 
     use super::*;
     use crate::trigger::{
-        payload::{
-            mns,
-            tablestore::{CellValue, RowChange},
-        },
+        payload::tablestore::{CellValue, RowChange},
         settings::LogSettings,
     };
 
@@ -177,7 +220,7 @@ mod tests {
     fn message(topic: &str, number: u64, body: &str) -> Message {
         Message {
             topic: topic.into(),
-            id: mns::message_id(&number.to_string()),
+            id: message_id(&number.to_string()),
             sequence: number.to_string(),
             end: (number + 1).to_string(),
             published: SystemTime::UNIX_EPOCH + Duration::from_millis(1500 * number),

@@ -13,12 +13,9 @@ use tokio::time::Instant;
 use super::{
     Sink, Source, SourceError,
     connection::{consumer_name, failed},
-    records::{Message, Records},
+    records::{Message, Records, message_id},
 };
-use crate::{
-    config::{RedisConfig, Start},
-    trigger::payload::mns::message_id,
-};
+use crate::config::{RedisConfig, Start};
 
 const PORT: u16 = 6379;
 
