@@ -73,7 +73,7 @@ impl JetStream {
     async fn deliver(&self, sink: &Sink, batch: &[jetstream::Message]) -> Result<(), SourceError> {
         let Some(last) = batch.last() else { return Ok(()) };
         let records = Records::Messages(batch.iter().map(record).collect::<Result<_, _>>()?);
-        let mut delivery = std::pin::pin!(sink.hand_over(&records));
+        let mut delivery = std::pin::pin!(sink.hand_over(&records, Vec::new()));
         // The server sends again what it hears nothing about.
         let mut reminder = tokio::time::interval(self.0.ack_wait / 3);
         reminder.tick().await;

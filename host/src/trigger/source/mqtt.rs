@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS,
     SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use uuid::Uuid;
@@ -28,6 +28,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// The longest packet that is taken: what no event can be is refused after it was read, not by an end of the connection.
 const PACKET: usize = 16 << 20;
+
+/// How long taking leave may take.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How many messages wait here for those before them. A broker sends fewer before it wants acknowledgements.
 const WAITING: usize = 1024;
@@ -52,12 +55,12 @@ impl Mqtt {
             let Some(message) = waiting.front() else {
                 tokio::select! {
                     polled = events.poll() => self.take(polled, &mut waiting)?,
-                    () = sink.stopped() => return Ok(()),
+                    () = sink.stopped() => return Self::part(&client, &mut events).await,
                 }
                 continue;
             };
             let records = Records::Messages(vec![record(message)]);
-            let mut delivery = std::pin::pin!(sink.hand_over(&records));
+            let mut delivery = std::pin::pin!(sink.hand_over(&records, Vec::new()));
             loop {
                 let room = waiting.len() < WAITING;
                 tokio::select! {
@@ -90,6 +93,16 @@ impl Mqtt {
                 _ => {}
             }
         }
+    }
+
+    /// Sends the acknowledgements that wait, and takes leave. The session stays at the broker.
+    async fn part(client: &AsyncClient, events: &mut EventLoop) -> Result<(), SourceError> {
+        client.try_disconnect().map_err(|error| failed("cannot take leave of the broker", error))?;
+        let left =
+            async { while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
+        // A broker that is gone has the session all the same.
+        let _ = tokio::time::timeout(LEAVE, left).await;
+        Ok(())
     }
 
     fn take(&self, polled: Result<Event, ConnectionError>, waiting: &mut VecDeque<Publish>) -> Result<(), SourceError> {

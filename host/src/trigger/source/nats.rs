@@ -57,7 +57,7 @@ impl Nats {
                 columns: None,
                 body: message.payload,
             };
-            sink.hand_over(&Records::Messages(vec![record])).await?;
+            sink.hand_over(&Records::Messages(vec![record]), Vec::new()).await?;
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{Sink, Stopped};
 use crate::{
     config::SourceConfig,
+    delivery::Note,
     trigger::{
         payload::{
             self, Occurrence, datahub, sls,
@@ -74,11 +75,12 @@ pub(super) struct Context<'a> {
 }
 
 impl Sink {
-    /// Hands over what a broker brought, in order. When this returns, all of it is durable, or nobody can ever take it.
+    /// Hands over what a broker brought, in order. When this returns, all of it is durable, or nobody can ever take it;
+    /// `notes` are durable in one commit with the last of it.
     ///
     /// # Errors
     /// The source is to stop meanwhile; some of it may be durable.
-    pub(super) async fn hand_over(&self, records: &Records) -> Result<(), Stopped> {
+    pub(super) async fn hand_over(&self, records: &Records, notes: Vec<Note>) -> Result<(), Stopped> {
         let trigger = &self.bound().trigger;
         let context = Context {
             region: &self.server.region,
@@ -87,10 +89,15 @@ impl Sink {
             endpoint: &self.bound().source.as_ref().map(SourceConfig::endpoint).unwrap_or_default(),
             limit: self.limit(),
         };
-        for occurrence in occurrences(&trigger.settings, &context, records) {
+        let mut occurrences = occurrences(&trigger.settings, &context, records);
+        let last = occurrences.pop();
+        for occurrence in occurrences {
             self.deliver(&occurrence, Vec::new()).await?;
         }
-        Ok(())
+        match last {
+            Some(last) => self.deliver(&last, notes).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The most bytes of an event.

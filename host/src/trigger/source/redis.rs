@@ -1,6 +1,9 @@
 //! A Redis stream, read as a consumer of a group, and acknowledged once its entries are events.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -15,7 +18,10 @@ use super::{
     connection::{consumer_name, failed},
     records::{Message, Records, message_id},
 };
-use crate::config::{RedisConfig, Start};
+use crate::{
+    config::{RedisConfig, Start},
+    delivery::Note,
+};
 
 const PORT: u16 = 6379;
 
@@ -28,6 +34,9 @@ const BLOCK: Duration = Duration::from_secs(5);
 /// What wisp is called in its groups: one that starts again goes on with what the one before it had.
 const CONSUMER: &str = "wisp";
 
+/// What the entries are noted under that became events last, in one commit with the event.
+const DELIVERED: &str = "redis";
+
 /// A stream.
 pub(super) struct RedisStream(pub(super) RedisConfig);
 
@@ -36,7 +45,10 @@ impl Source for RedisStream {
         let group = consumer_name(&self.0.consumer, &sink.bound().trigger);
         Box::pin(async move {
             let connection = connect(&self.0).await?;
-            Reader { config: &self.0, group, connection }.read_on(sink).await
+            let marks = sink.delivery().marks(&sink.id()).await?;
+            let delivered = marks.get(DELIVERED).map(|ids| ids.split(' ').map(str::to_owned).collect());
+            let delivered = delivered.unwrap_or_default();
+            Reader { config: &self.0, group, connection, delivered }.read_on(sink).await
         })
     }
 }
@@ -48,6 +60,8 @@ struct Reader<'a> {
     config: &'a RedisConfig,
     group: String,
     connection: MultiplexedConnection,
+    /// The batch that became events last before this start: it may not have been acknowledged.
+    delivered: HashSet<String>,
 }
 
 impl Reader<'_> {
@@ -135,8 +149,12 @@ impl Reader<'_> {
             return Ok(());
         }
         let ids: Vec<String> = entries.iter().map(|(id, _)| id.clone()).collect();
-        let records = entries.into_iter().filter_map(|entry| record(&self.config.stream, entry));
-        sink.hand_over(&Records::Messages(records.collect())).await?;
+        let new = entries.into_iter().filter(|(id, _)| !self.delivered.contains(id));
+        let records: Vec<_> = new.filter_map(|entry| record(&self.config.stream, entry)).collect();
+        if !records.is_empty() {
+            let mark = Note::Mark { owner: sink.id(), name: DELIVERED.to_owned(), value: Some(ids.join(" ")) };
+            sink.hand_over(&Records::Messages(records), vec![mark]).await?;
+        }
         let mut acknowledge = cmd("XACK");
         acknowledge.arg(&self.config.stream).arg(&self.group).arg(&ids);
         let _: usize = self.ask(&acknowledge, "acknowledge entries").await?;

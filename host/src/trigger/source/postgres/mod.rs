@@ -19,7 +19,7 @@ use super::{
     connection::{consumer_name, failed, tls},
     records::Records,
 };
-use crate::{config::PostgresConfig, trigger::payload::tablestore::RowRecord};
+use crate::{config::PostgresConfig, delivery::Note, trigger::payload::tablestore::RowRecord};
 
 mod pgoutput;
 mod rows;
@@ -49,9 +49,12 @@ impl Source for PostgresTable {
     }
 }
 
+/// Where a change is: the place of its transaction's commit, and its number in the transaction.
+type Position = (u64, usize);
+
 /// What the slot had.
 struct Peeked {
-    changes: Vec<RowRecord>,
+    changes: Vec<(Position, RowRecord)>,
     /// Where the last transaction ends.
     end: Option<u64>,
 }
@@ -67,15 +70,24 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn read_on(&mut self, sink: &Sink) -> Result<(), SourceError> {
         self.key = self.primary_key().await?;
-        self.set_up().await?;
+        if self.set_up().await? {
+            // The positions of another slot, or of another server, mean nothing here.
+            sink.delivery().note(vec![mark(sink, None)]).await?;
+        }
+        let mut delivered = last_delivered(sink).await?;
         sink.connected();
         while !sink.is_stopped() {
             // Taken before the slot is read: all that was committed before it is read as well.
             let (flushed, confirmed) = self.positions().await?;
             sink.waiting(flushed.saturating_sub(confirmed));
             let peeked = self.peek().await?;
-            for batch in peeked.changes.chunks(self.config.batch_records) {
-                sink.hand_over(&Records::Rows(batch.to_vec())).await?;
+            // The slot moves by transactions, and after their events are durable: what of it is an event already is known by
+            // the position that was noted together with the event.
+            let new: Vec<_> = peeked.changes.into_iter().filter(|(position, _)| *position > delivered).collect();
+            for batch in new.chunks(self.config.batch_records) {
+                delivered = batch.last().map_or(delivered, |(position, _)| *position);
+                let rows = batch.iter().map(|(_, row)| row.clone()).collect();
+                sink.hand_over(&Records::Rows(rows), vec![mark(sink, Some(delivered))]).await?;
             }
             match peeked.end {
                 Some(end) => self.advance(end).await?,
@@ -89,8 +101,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Makes the publication and the slot unless they are there. The slot begins at its making.
-    async fn set_up(&self) -> Result<(), SourceError> {
+    /// Makes the publication and the slot unless they are there; whether the slot is new. It begins at its making.
+    async fn set_up(&self) -> Result<bool, SourceError> {
         let publication = "SELECT FROM pg_publication WHERE pubname = $1";
         let cannot = |error| explained(&format!("cannot make the publication '{}'", self.config.publication), &error);
         if self.client.query_opt(publication, &[&self.config.publication]).await.map_err(cannot)?.is_none() {
@@ -104,10 +116,10 @@ impl Reader<'_> {
         let row = self.client.query_opt(slot, &[&self.slot]).await.map_err(cannot)?;
         let Some(row) = row else {
             let create = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')";
-            return self.client.query_one(create, &[&self.slot]).await.map(drop).map_err(cannot);
+            return self.client.query_one(create, &[&self.slot]).await.map(|_| true).map_err(cannot);
         };
         match row.get::<_, Option<String>>(0).as_deref() {
-            Some("pgoutput") => Ok(()),
+            Some("pgoutput") => Ok(false),
             other => Err(SourceError(format!(
                 "the replication slot '{}' is of the plugin {}: give another `slot`, or drop it",
                 self.slot,
@@ -150,8 +162,15 @@ impl Reader<'_> {
         let count = i32::try_from(self.config.batch_records).unwrap_or(i32::MAX);
         let rows = self.client.query(query, &[&self.slot, &count, &quoted(&self.config.publication)]).await;
         let rows = rows.map_err(|error| explained("cannot read the replication slot", &error))?;
-        let mut reading =
-            Reading { config: self.config, key: &self.key, tables: HashMap::new(), committed: 0, changes: Vec::new() };
+        let mut reading = Reading {
+            config: self.config,
+            key: &self.key,
+            tables: HashMap::new(),
+            commit: 0,
+            committed: 0,
+            index: 0,
+            changes: Vec::new(),
+        };
         let mut end = None;
         for row in rows {
             let message = decode(row.get(0)).map_err(|error| SourceError(error.to_string()))?;
@@ -213,28 +232,35 @@ struct Reading<'a> {
     key: &'a [String],
     /// `None` for tables of the publication that are not the source's.
     tables: HashMap<u32, Option<Table>>,
+    commit: u64,
     committed: i64,
-    changes: Vec<RowRecord>,
+    /// How many changes of the transaction came.
+    index: usize,
+    changes: Vec<(Position, RowRecord)>,
 }
 
 impl Reading<'_> {
     fn take(&mut self, message: Message) -> Result<(), SourceError> {
         let committed = self.committed;
         match message {
-            Message::Begin { committed } => self.committed = committed,
+            Message::Begin { commit, committed } => {
+                (self.commit, self.committed, self.index) = (commit.0, committed, 0);
+            }
             Message::Relation(id, relation) => {
                 let table = self.table(relation)?;
                 self.tables.insert(id, table);
             }
             Message::Insert { relation, new } => {
-                self.changes.extend(self.known(relation).map(|table| table.insert(committed, &new)));
+                let record = self.known(relation).map(|table| table.insert(committed, &new));
+                self.add(record);
             }
             Message::Update { relation, old, new } => {
                 let records = self.known(relation).map(|table| table.update(committed, old.as_ref(), &new));
-                self.changes.extend(records.into_iter().flatten());
+                self.add(records.into_iter().flatten());
             }
             Message::Delete { relation, old } => {
-                self.changes.extend(self.known(relation).map(|table| table.delete(committed, &old)));
+                let record = self.known(relation).map(|table| table.delete(committed, &old));
+                self.add(record);
             }
             // Tablestore has no such change: rows cannot be told one by one.
             Message::Truncate => {
@@ -243,6 +269,13 @@ impl Reading<'_> {
             Message::Commit { .. } | Message::Other => {}
         }
         Ok(())
+    }
+
+    fn add(&mut self, records: impl IntoIterator<Item = RowRecord>) {
+        for record in records {
+            self.changes.push(((self.commit, self.index), record));
+            self.index += 1;
+        }
     }
 
     fn known(&self, relation: u32) -> Option<&Table> {
@@ -258,6 +291,21 @@ impl Reading<'_> {
         let lacking = || format!("the publication '{publication}' leaves out columns of the primary key: publish them");
         table.map(Some).ok_or_else(|| SourceError(lacking()))
     }
+}
+
+/// What the position is noted under.
+const DELIVERED: &str = "postgres";
+
+/// Of the last change that is an event; before the first, the beginning.
+async fn last_delivered(sink: &Sink) -> Result<Position, SourceError> {
+    let marks = sink.delivery().marks(&sink.id()).await?;
+    let position = marks.get(DELIVERED).and_then(|mark| serde_json::from_str(mark).ok());
+    Ok(position.unwrap_or_default())
+}
+
+fn mark(sink: &Sink, position: Option<Position>) -> Note {
+    let value = position.and_then(|position| serde_json::to_string(&position).ok());
+    Note::Mark { owner: sink.id(), name: DELIVERED.to_owned(), value }
 }
 
 /// A name as SQL has it.

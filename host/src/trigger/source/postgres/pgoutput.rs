@@ -85,8 +85,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
     let mut input = Input(bytes);
     let message = match input.u8()? {
         b'B' => {
-            let _commit = input.u64()?;
-            Message::Begin { committed: input.i64()?.saturating_add(EPOCH) }
+            let commit = Lsn(input.u64()?);
+            Message::Begin { commit, committed: input.i64()?.saturating_add(EPOCH) }
         }
         b'C' => {
             let (_flags, _commit) = (input.u8()?, input.u64()?);
@@ -217,7 +217,7 @@ mod tests {
         begin.extend(7_u64.to_be_bytes());
         begin.extend(1_000_000_i64.to_be_bytes());
         begin.extend(3_u32.to_be_bytes());
-        assert_eq!(decode(&begin), Ok(Message::Begin { committed: 946_684_801_000_000 }));
+        assert_eq!(decode(&begin), Ok(Message::Begin { commit: Lsn(7), committed: 946_684_801_000_000 }));
 
         let mut commit = b"C\x00".to_vec();
         commit.extend(7_u64.to_be_bytes());
