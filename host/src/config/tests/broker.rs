@@ -42,18 +42,18 @@ fn every_type_has_its_settings_and_defaults() {
 #[test]
 fn what_is_missing_or_wrong_is_named() {
     for (text, reason) in [
-        ("type = \"nats\"\nurl = \"nats://h\"", "subject: is missing; give the subject"),
-        ("type = \"nats\"\nsubject = \"a\"", "url: is missing; give nats://host"),
+        ("type = \"nats\"\nurl = \"nats://h\"", "`subject` in [sources.s]: is missing; give the subject"),
+        ("type = \"nats\"\nsubject = \"a\"", "`url` in [sources.s]: is missing; give nats://host"),
         (
             "type = \"nats\"\nurl = \"nats://h\"\nsubject = \"a\"\nstream = \"S\"",
-            "stream: is of the type \"jetstream\"",
+            "`stream` in [sources.s]: is of the type \"jetstream\"",
         ),
         ("type = \"nats\"\nurl = \"nats://h\"\nsubject = \"a..b\"", "\"a..b\" is no subject"),
         ("type = \"jetstream\"\nurl = \"nats://h\"\nstream = \"a.b\"", "\"a.b\" is no name of a stream"),
         ("type = \"mqtt\"\nurl = \"mqtt://h\"\ntopic = \"a/#/b\"", "\"a/#/b\" is no topic filter"),
         ("type = \"redis\"\nurl = \"redis://h/x\"\nstream = \"k\"", "\"x\" is no number of a database"),
         ("type = \"redis\"\nurl = \"http://h\"\nstream = \"k\"", "has the scheme \"http\"; give redis://"),
-        ("type = \"redis\"\nurl = \"redis://h\"\nstream = \"\"", "stream: is empty"),
+        ("type = \"redis\"\nurl = \"redis://h\"\nstream = \"\"", "`stream` in [sources.s]: is empty"),
         (
             "type = \"redis\"\nurl = \"redis://h\"\nstream = \"k\"\nbatch_records = 0",
             "0 is out of range; give 1 to 1000",

@@ -48,6 +48,7 @@ fn an_empty_file_is_a_host_of_defaults() {
     assert_eq!((events.function_concurrency.get(), events.concurrency.get()), (32, 128));
     assert_eq!((events.retention, events.dead_letters), (Duration::from_secs(7 * 86_400), 10_000));
     assert!(functions.is_empty());
+    assert!(sources.is_empty() && triggers.is_empty());
     assert!(domains.is_empty());
 }
 

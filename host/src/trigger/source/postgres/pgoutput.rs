@@ -8,8 +8,9 @@ const EPOCH: i64 = 946_684_800_000_000;
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// A transaction begins; its commit is at this time, in microseconds since 1970.
+    /// A transaction begins; its commit is at this place and this time, in microseconds since 1970.
     Begin {
+        commit: Lsn,
         committed: i64,
     },
     /// It ends; everything before `end` is told.
