@@ -24,3 +24,4 @@ mod runtimes;
 mod shutdown;
 mod source_examples;
 mod sources;
+mod triggers;
