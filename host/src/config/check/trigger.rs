@@ -130,3 +130,7 @@ fn snake_case(key: &str) -> String {
     };
     key.chars().map(lower).collect()
 }
+
+#[cfg(test)]
+#[path = "../tests/triggers.rs"]
+mod tests;

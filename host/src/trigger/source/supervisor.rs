@@ -56,6 +56,8 @@ struct Shared {
     known: Mutex<Vec<String>>,
     inboxes: Inboxes,
     changed: Notify,
+    /// Said once: it is known which triggers there are, and what waits for them.
+    ready: watch::Sender<bool>,
     /// Said once: nothing is started any more.
     draining: watch::Sender<bool>,
 }
@@ -100,7 +102,7 @@ pub(crate) enum TriggerError {
 /// If they are not, or the host has its triggers already.
 pub fn start(host: &FunctionHost) -> anyhow::Result<()> {
     let Some(delivery) = host.delivery().cloned() else { anyhow::bail!("triggers need asynchronous invocations") };
-    let (draining, _) = watch::channel(false);
+    let ((draining, _), (ready, _)) = (watch::channel(false), watch::channel(false));
     let shared = Arc::new(Shared {
         host: host.downgrade(),
         delivery,
@@ -110,6 +112,7 @@ pub fn start(host: &FunctionHost) -> anyhow::Result<()> {
         known: Mutex::default(),
         inboxes: Inboxes::default(),
         changed: Notify::new(),
+        ready,
         draining,
     });
     anyhow::ensure!(host.set_triggers(Triggers(shared.clone())), "the host has its triggers already");
@@ -147,6 +150,10 @@ impl Triggers {
 
     /// All triggers but HTTP triggers, as the API shows them, ordered by service, function and name.
     pub(crate) fn describe(&self) -> Vec<Value> {
+        // Whoever has just changed something finds it here.
+        if *self.0.ready.borrow() {
+            self.0.reconcile();
+        }
         self.0.running.lock().iter().map(|(id, running)| running.describe(id)).collect()
     }
 
@@ -187,6 +194,8 @@ impl Triggers {
         config: &InboxConfig,
         came: &[Occurrence],
     ) -> Result<(), ReceiveError> {
+        // What came before that would be kept for nobody.
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
         let names = self.0.inboxes_of(source, config);
         let inboxes: Vec<_> = names.iter().map(|name| self.0.inboxes.get(name)).collect();
         if inboxes.iter().any(|inbox| !inbox.has_room(came.len(), config.max_messages)) {
@@ -299,6 +308,7 @@ async fn supervise(shared: Weak<Shared>) {
     }
     while let Some(current) = shared.upgrade() {
         current.reconcile();
+        current.ready.send_replace(true);
         current.forget_removed().await;
         tokio::select! {
             () = current.changed.notified() => {}

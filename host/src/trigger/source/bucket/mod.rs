@@ -22,7 +22,7 @@ use notify::{
 };
 use tokio::{sync::Notify, task::spawn_blocking};
 
-use self::scan::{Differences, Found, differences, look, scan, size_of};
+use self::scan::{Differences, DirectoryId, Found, differences, look, scan, size_of};
 use super::{Sink, Source, SourceError, Stopped};
 use crate::{
     config::BucketConfig,
@@ -50,6 +50,8 @@ pub(super) struct Bucket(BucketConfig);
 struct Watched<'a> {
     config: &'a BucketConfig,
     sink: &'a Sink,
+    /// The directory that notices come from.
+    directory: Option<DirectoryId>,
     /// Marks by keys.
     known: BTreeMap<String, String>,
     /// Marks of files that may not be complete, and since when they are so.
@@ -68,6 +70,7 @@ impl Bucket {
         let watcher = watcher(&config.path, notices.clone());
         let rescan = match &watcher {
             Ok(_) => config.rescan,
+            Err(_) if !config.path.is_dir() => config.rescan,
             Err(error) => {
                 tracing::warn!(trigger = %sink.id(), %error, "the system gives no notices of a bucket; it is looked at every 2 s");
                 config.rescan.min(WITHOUT_NOTICES)
@@ -75,7 +78,7 @@ impl Bucket {
         };
         let mut known = sink.delivery().marks(&sink.id()).await?;
         let has_baseline = known.remove(BASELINE).is_some();
-        let mut watched = Watched { config, sink, known, unsettled: HashMap::new() };
+        let mut watched = Watched { config, sink, directory: None, known, unsettled: HashMap::new() };
         if !has_baseline {
             watched.begin().await?;
         }
@@ -120,16 +123,20 @@ impl Watched<'_> {
         Ok(self.sink.delivery().note(notes).await?)
     }
 
-    async fn scan(&self) -> Result<BTreeMap<String, Found>, SourceError> {
+    async fn scan(&mut self) -> Result<BTreeMap<String, Found>, SourceError> {
         let path = self.config.path.clone();
         let shown = path.display().to_string();
         let scanned = spawn_blocking(move || scan(&path)).await.map_err(|error| SourceError(error.to_string()))?;
-        scanned.map_err(|error| match error.kind() {
+        let (directory, files) = scanned.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 SourceError(format!("there is no directory {shown}; make it, or correct `path` of the bucket"))
             }
             _ => SourceError(format!("the directory {shown} cannot be read: {error}")),
-        })
+        })?;
+        if self.directory.replace(directory).is_some_and(|before| before != directory) {
+            return Err(SourceError(format!("the directory {shown} is another one now; it is watched anew")));
+        }
+        Ok(files)
     }
 
     async fn deliver(&mut self, found: &BTreeMap<String, Found>) -> Result<(), Stopped> {

@@ -35,12 +35,15 @@ pub(super) fn size_of(mark: &str) -> u64 {
     mark.split(' ').next().and_then(|size| size.parse().ok()).unwrap_or_default()
 }
 
+/// What tells a directory from another one of its name: device and inode.
+pub(super) type DirectoryId = (u64, u64);
+
 /// Regular files by their paths below `root`, with `/` between the parts. Symbolic links are not followed; names that are
 /// no UTF-8 are left out. Blocking.
 ///
 /// # Errors
 /// If any directory cannot be read: what is not seen would be taken for removed.
-pub(super) fn scan(root: &Path) -> io::Result<BTreeMap<String, Found>> {
+pub(super) fn scan(root: &Path) -> io::Result<(DirectoryId, BTreeMap<String, Found>)> {
     let mut files = BTreeMap::new();
     let mut directories = vec![String::new()];
     while let Some(directory) = directories.pop() {
@@ -65,7 +68,7 @@ pub(super) fn scan(root: &Path) -> io::Result<BTreeMap<String, Found>> {
         }
     }
     // Should the whole bucket have gone away meanwhile, its files are not removed: they are out of sight.
-    fs::symlink_metadata(root).map(|_| files)
+    fs::metadata(root).map(|metadata| ((metadata.dev(), metadata.ino()), files))
 }
 
 /// One file; `None` if it is none any more. Blocking.
@@ -112,7 +115,7 @@ mod tests {
         fs::write(bucket.path().join("top"), "").unwrap();
         std::os::unix::fs::symlink(outside.path(), bucket.path().join("link")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret"), bucket.path().join("file-link")).unwrap();
-        let found = scan(bucket.path()).unwrap();
+        let (_, found) = scan(bucket.path()).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a/b/c.txt", "top"]);
         assert_eq!(found["a/b/c.txt"].size, 3);
         assert!(scan(&bucket.path().join("none")).is_err());
