@@ -28,6 +28,7 @@ use crate::{
     pool::{Pool, Queueing},
     store::Store,
     telemetry::{Counters, FunctionLog, LogFeed, LogFollower},
+    trigger::source::Triggers,
 };
 
 /// How often idle instances are looked at.
@@ -133,6 +134,8 @@ struct Shared {
     trigger_address: OnceLock<SocketAddr>,
     /// Asynchronous invocations, once they are started: a host that makes one call has none.
     delivery: OnceLock<Delivery>,
+    /// What brings events from outside, once it is started.
+    triggers: OnceLock<Triggers>,
     api_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
@@ -165,6 +168,7 @@ impl FunctionHost {
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
             delivery: OnceLock::new(),
+            triggers: OnceLock::new(),
             api_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
@@ -220,6 +224,16 @@ impl FunctionHost {
     /// Gives the host its asynchronous invocations; `false` if it has them already.
     pub(crate) fn set_delivery(&self, delivery: Delivery) -> bool {
         self.0.delivery.set(delivery).is_ok()
+    }
+
+    /// What brings events from outside, if this host has it.
+    pub(crate) fn triggers(&self) -> Option<&Triggers> {
+        self.0.triggers.get()
+    }
+
+    /// Gives the host its triggers; `false` if it has them already.
+    pub(crate) fn set_triggers(&self, triggers: Triggers) -> bool {
+        self.0.triggers.set(triggers).is_ok()
     }
 
     /// What requests and responses may not exceed.
@@ -301,6 +315,8 @@ impl FunctionHost {
         }
         tables.declared = Arc::new(declared(revisions));
         tables.declared_domains = config.domains.clone();
+        tables.declared_triggers = config.triggers.clone().into();
+        tables.sources = Arc::new(config.sources.clone());
         self.put_in_force(&tables);
         Ok(())
     }
@@ -313,6 +329,9 @@ impl FunctionHost {
         self.0.telemetry.lock().retain(|key, _| functions.contains(key));
         self.0.view.store(Arc::new(tables.view()));
         self.swap(catalog);
+        if let Some(triggers) = self.triggers() {
+            triggers.changed();
+        }
     }
 
     /// What the APIs read.

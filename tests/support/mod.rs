@@ -20,6 +20,7 @@ use wisp::{
     delivery,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
+    trigger,
 };
 
 pub mod client;
@@ -184,6 +185,7 @@ impl TestHost {
         host.open_catalog().await.unwrap();
         host.deploy(config, |_| {}).await?;
         delivery::start(&host, &config.events, events).unwrap();
+        trigger::start(&host).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api, tls) = (listeners.trigger_address(), listeners.api_address(), listeners.tls_address());
         let (stop, stopped) = oneshot::channel();

@@ -141,6 +141,9 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
     if let Some(delivery) = host.delivery() {
         delivery.write_metrics(&mut text);
     }
+    if let Some(triggers) = host.triggers() {
+        triggers.write_metrics(&mut text);
+    }
     respond(text, "text/plain; version=0.0.4")
 }
 

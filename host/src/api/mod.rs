@@ -29,6 +29,7 @@ mod settings;
 pub mod signature;
 mod stateful;
 mod trigger_config;
+mod trigger_states;
 mod triggers;
 mod versions;
 
@@ -118,6 +119,7 @@ where
         (&Method::GET, ["wisp", "logs"]) => logs::logs(host, query),
         (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, query).await,
         (method, ["wisp", "events", rest @ ..]) => events::handle(host, method, rest, query).await,
+        (method, ["wisp", "triggers", rest @ ..]) => trigger_states::handle(host, method, rest, query).await,
         (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         (method, _) => Err(PlatformError::path_not_supported(method, head.uri.path())),
     }

@@ -20,12 +20,15 @@ mod check;
 mod environment;
 mod file;
 mod nearest;
+mod source;
 pub mod template;
 pub mod units;
 
 pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
 pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
 pub use environment::Environment;
+pub(crate) use nearest::hint;
+pub use source::{SourceConfig, TriggerConfig};
 
 pub use crate::catalog::RewriteRule;
 
@@ -46,6 +49,10 @@ pub struct Config {
     pub events: EventsConfig,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
+    /// Where events come from, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Triggers of the functions, other than HTTP triggers.
+    pub triggers: Vec<TriggerConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
     /// What has no effect, for people to know.

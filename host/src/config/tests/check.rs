@@ -24,7 +24,8 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, events, access_keys, functions, domains, warnings, files } = config("");
+    let Config { server, limits, events, access_keys, functions, sources, triggers, domains, warnings, files } =
+        config("");
     assert!(warnings.is_empty());
     assert!(access_keys.is_empty());
     assert_eq!(files.len(), 1);

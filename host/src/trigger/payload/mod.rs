@@ -1,4 +1,5 @@
-//! HTTP for functions that take events: a request becomes an event, a result becomes a response.
+//! What functions that take events get: a request becomes an event and a result a response, and what a source of events
+//! brings becomes the event of its trigger's type (`occurrence`).
 //!
 //! Each format is a pair of pure functions in a file of its own; what formats share is in `request` and `integration`.
 
@@ -13,9 +14,12 @@ mod api_gateway;
 mod cloudbase;
 mod fc3;
 mod integration;
+mod occurrence;
 mod request;
+mod timer;
 
 pub use integration::BadResponse;
+pub(crate) use occurrence::{About, Occurrence};
 
 /// A request as the trigger has it before it is an event.
 #[derive(Clone, Copy, Debug)]
