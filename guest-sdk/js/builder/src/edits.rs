@@ -254,6 +254,15 @@ fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
         "    return globalThis[Symbol.for('wisp.localRequest')]?.(opts, callback) ?? new ClientRequest(opts, callback);",
         1,
     )?;
+    // Whether a turn has anything left to do is asked from within its own call: two calls from Rust would find out that most
+    // have nothing.
+    replace(
+        crate_,
+        "src/builtin/process.js",
+        "globalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        "globalThis.__wasm_rquickjs_turn_pending = () => __nextTickQueue.length > 0 || _pendingRejections.size > 0 || _pendingRejectionHandled.size > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        1,
+    )?;
     // Ticks need no timer to be run: every turn of ours ends with them.
     replace(
         crate_,

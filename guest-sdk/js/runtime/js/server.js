@@ -2,6 +2,7 @@
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
 import { begin, failUnhandled, failWith, respond, succeed } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { identityOf } from '__wasm_rquickjs_builtin/wisp/context';
+import { bufferOf } from '__wasm_rquickjs_builtin/wisp/event';
 import { flatHeaders, pairsOf } from '__wasm_rquickjs_builtin/wisp/http';
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
@@ -11,6 +12,7 @@ import { Server, ServerResponse } from 'node:http';
 import { ServerIncomingMessage } from '__wasm_rquickjs_builtin/node_http_server';
 
 const PORT = 9000;
+const NOTHING = Buffer.alloc(0);
 const servers = [];
 
 export function listening() {
@@ -275,15 +277,15 @@ export function handleHttp(method, path, url, bytes, requestId) {
   const invocation = begin(requestId);
   const { target, base } = targetOf(path, url);
   const headers = pairsOf(native.request_headers());
-  if (bytes.byteLength > 0 && !has(headers, 'content-length') && !has(headers, 'transfer-encoding')) headers.push('content-length', String(bytes.byteLength));
+  if (bytes !== undefined && !has(headers, 'content-length') && !has(headers, 'transfer-encoding')) headers.push('content-length', String(bytes.byteLength));
   headers.push(...commonHeaders(requestId, '/http-invoke'));
   if (base !== undefined) headers.push('x-fc-base-path', base);
-  const request = { method, url: target, headers, body: Buffer.from(bytes), remoteAddress: native.client_ip() };
+  const request = { method, url: target, headers, body: bytes === undefined ? NOTHING : bufferOf(bytes), remoteAddress: native.client_ip() };
   run(invocation, request, (response, body) => respond(invocation, response.statusCode, responseHeaders(response), body));
 }
 
 function responseHeaders(response) {
-  return flatHeaders(Object.keys(response._headers).map((name) => [name, response._headers[name]]));
+  return flatHeaders(Object.entries(response._headers).flat(1));
 }
 
 function run(invocation, request, done) {
@@ -309,7 +311,7 @@ export function handleEvent(bytes, requestId) {
     if (status !== undefined && String(status) !== '200') failWith(invocation, true, reportOf(body, 'the server answered /invoke with x-fc-status ' + String(status)));
     else succeed(invocation, body);
   };
-  post('/invoke', Buffer.from(bytes), requestId, Object.assign(done, { invocation }));
+  post('/invoke', bufferOf(bytes), requestId, Object.assign(done, { invocation }));
 }
 
 function reportOf(body, otherwise) {
