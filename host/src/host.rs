@@ -63,6 +63,9 @@ pub enum DeployReason {
     /// The configuration asks for what the component cannot do.
     #[error("{0}")]
     Unfit(String),
+    /// There is no room to try it.
+    #[error("{0}")]
+    Full(String),
 }
 
 /// What a deploy is doing, for those who wait for it.
@@ -395,9 +398,11 @@ impl FunctionHost {
         same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
     }
 
-    /// Starts one instance and lets it go.
+    /// Starts one instance and lets it go. It takes a place like any other: on a full host it waits for one as requests do.
     pub(crate) async fn try_out(&self, function: &Arc<FunctionConfig>, ready: &Ready) -> Result<(), DeployReason> {
         let policy = self.policy(function.clone(), &Origin::declared([0; 32]))?;
+        let queueing = self.queueing();
+        let _permit = queueing.admit(Instant::now() + queueing.timeout).await.map_err(DeployReason::Full)?;
         try_out(ready, &policy).await.map_err(DeployReason::Trial)
     }
 
@@ -446,6 +451,7 @@ impl FunctionHost {
             outbound: Arc::new(outbound.trusting(&self.0.server.trusted_certificates)),
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
+            data_dir: self.0.server.data_dir.as_path().into(),
             cpu_gate: self.0.loader.engines().cpu_gate(),
             network_attempts: None,
         })

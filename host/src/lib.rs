@@ -22,6 +22,8 @@ mod pool;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod trigger;
+mod unread;
 
 pub use api::{checksum, signature};

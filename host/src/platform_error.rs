@@ -116,6 +116,7 @@ impl From<control::Error> for PlatformError {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,
             ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
+            ErrorKind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code, error.message)

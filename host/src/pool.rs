@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout_at};
 
 use crate::{
-    admission::{Admission, InstancePermit},
+    admission::{Admission, Evict, InstancePermit, Reservation},
     component::{Kind, Ready},
     config::{FunctionConfig, InitializationFailure, Isolation},
     instance::{Call, CallError, ConcurrentInstance, Hook, HookPath, Instance, Policy},
@@ -25,9 +25,6 @@ use crate::{
 
 /// Time that instantiation alone may take: start code of the component, not the initializer.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often who waits for room in a full host looks for an idle instance to end.
-const EVICTION_INTERVAL: Duration = Duration::from_millis(10);
 
 /// First and longest pause before a kept instance is tried again after its start failed.
 const REPLENISH_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -50,7 +47,18 @@ pub(crate) struct Queueing {
     pub(crate) timeout: Duration,
     pub(crate) length: usize,
     /// Asked to end an idle instance of some other function when the host is full.
-    pub(crate) evict: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub(crate) evict: Evict,
+}
+
+impl Queueing {
+    /// Room for one more instance on the host; the error says that it is full.
+    pub(crate) async fn admit(&self, deadline: Instant) -> Result<InstancePermit, String> {
+        let permit = self.admission.admit_evicting(deadline, &self.evict).await;
+        permit.ok_or_else(|| {
+            let limit = self.admission.limit();
+            format!("the host is full: all {limit} instances are busy (`server.max_instances`)")
+        })
+    }
 }
 
 /// The instances of one revision. A cheap handle.
@@ -71,6 +79,8 @@ struct State {
     /// Instances kept ready, and instances at most: what is provisioned at run time changes them.
     floor: usize,
     most: usize,
+    /// What all qualifiers of the function have together.
+    reservation: Option<Reservation>,
     /// The names of those that have started.
     ids: Vec<Arc<str>>,
     /// Used last, taken first: the rest gets old and expires.
@@ -96,6 +106,12 @@ struct Slots {
     idle_since: Instant,
 }
 
+/// The host's room that an instance takes, and its function's.
+struct Permits(
+    #[allow(dead_code, reason = "held")] InstancePermit,
+    #[allow(dead_code, reason = "held")] Option<InstancePermit>,
+);
+
 /// What a waiting caller is given: an instance, or room for one.
 enum Grant {
     Instance(Box<Pooled>),
@@ -114,13 +130,13 @@ struct Place {
 struct Pooled {
     instance: Instance,
     _place: Place,
-    _permit: InstancePermit,
+    _permits: Permits,
 }
 
 struct PooledConcurrent {
     instance: ConcurrentInstance,
     _place: Place,
-    _permit: InstancePermit,
+    _permits: Permits,
 }
 
 /// The right to one call in a concurrent instance.
@@ -180,6 +196,11 @@ impl Pool {
         for ended in self.take_expired(|state| state.live > state.most, |_| true) {
             self.end(ended);
         }
+    }
+
+    /// From now on instances take their place in what is reserved for the function. Those alive are not counted.
+    pub(crate) fn set_reservation(&self, reservation: Option<Reservation>) {
+        self.0.state.lock().reservation = reservation;
     }
 
     fn most(&self) -> usize {
@@ -284,43 +305,32 @@ impl Pool {
     }
 
     async fn cold_start(&self, mut place: Place, deadline: Instant) -> Result<Acquired, AcquireError> {
-        let permit = self.admit(deadline).await?;
+        let permits = self.admit(deadline).await?;
         let start_by = Instant::now() + START_TIMEOUT;
         self.0.cold_starts.fetch_add(1, Relaxed);
         if self.0.ready.kind == Kind::WasiHttp03 {
             let instance = ConcurrentInstance::start(&self.0.ready, &self.0.policy, start_by).await;
             let instance = instance.map_err(AcquireError::Start)?;
             place.name(instance.id());
-            return Ok(Acquired::Slot(self.open(PooledConcurrent { instance, _place: place, _permit: permit })));
+            return Ok(Acquired::Slot(self.open(PooledConcurrent { instance, _place: place, _permits: permits })));
         }
         let instance = Instance::start(&self.0.ready, &self.0.policy, start_by).await.map_err(AcquireError::Start)?;
         place.name(instance.id());
         Ok(Acquired::Exclusive(Exclusive {
             pool: self.clone(),
-            pooled: Some(Box::new(Pooled { instance, _place: place, _permit: permit })),
+            pooled: Some(Box::new(Pooled { instance, _place: place, _permits: permits })),
         }))
     }
 
-    async fn admit(&self, deadline: Instant) -> Result<InstancePermit, AcquireError> {
-        let admission = &self.0.queueing.admission;
-        if let Some(permit) = admission.try_admit() {
-            return Ok(permit);
-        }
-        // Those of others may be busy now and idle in a moment.
-        let mut evicted = (self.0.queueing.evict)();
-        let mut permit = std::pin::pin!(admission.admit(deadline));
-        let permit = loop {
-            tokio::select! {
-                permit = &mut permit => break permit,
-                () = tokio::time::sleep(EVICTION_INTERVAL), if !evicted => evicted = (self.0.queueing.evict)(),
-            }
+    /// The function's own room first: what it may not have it takes from no other.
+    async fn admit(&self, deadline: Instant) -> Result<Permits, AcquireError> {
+        let reservation = self.0.state.lock().reservation.clone();
+        let reserved = match reservation {
+            Some(reservation) => Some(reservation.admit(deadline).await.map_err(AcquireError::Exhausted)?),
+            None => None,
         };
-        permit.ok_or_else(|| {
-            AcquireError::Exhausted(format!(
-                "the host is full: all {} instances are busy (`server.max_instances`)",
-                admission.limit()
-            ))
-        })
+        let permit = self.0.queueing.admit(deadline).await.map_err(AcquireError::Exhausted)?;
+        Ok(Permits(permit, reserved))
     }
 
     /// Enters a new concurrent instance, takes its first slot, and hands its others to those who wait.

@@ -1,4 +1,5 @@
-//! Listeners and connections: a permit before each accept, HTTP/1.1 and HTTP/2 on one port, drain on stop.
+//! Listeners and connections: a permit before each accept, HTTP/1.1 and HTTP/2 on one port, by TLS on another, drain on
+//! stop.
 
 use std::{
     future::Future,
@@ -12,15 +13,27 @@ use anyhow::Context as _;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
-use crate::{activity::Activity, api, config::ServerConfig, host::FunctionHost, trigger};
+use crate::{
+    activity::Activity,
+    api,
+    config::ServerConfig,
+    host::FunctionHost,
+    tls,
+    trigger::{self, http::Client},
+    unread::RequestBody,
+};
 
 /// Connections that the system holds for a listener until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -35,26 +48,39 @@ const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duratio
 /// Streams of one HTTP/2 connection: each may hold an instance.
 const MAX_STREAMS: u32 = 256;
 
-/// The two bound listeners.
+/// The bound listeners.
 pub struct Listeners {
     trigger: TcpListener,
     api: TcpListener,
+    /// Custom domains by HTTPS, if that is served.
+    tls: Option<TcpListener>,
 }
 
 /// What a listener serves.
 #[derive(Clone, Copy, Debug)]
 enum Plane {
     Trigger,
+    /// Triggers again, by TLS.
+    SecureTrigger,
     Api,
 }
 
 impl Listeners {
-    /// Binds both addresses of the configuration; port 0 takes a free one.
+    /// Binds the addresses of the configuration; port 0 takes a free one.
     ///
     /// # Errors
     /// If an address is taken or not this machine's.
     pub async fn bind(server: &ServerConfig) -> anyhow::Result<Self> {
-        Ok(Self { trigger: bind(server.listen, "listen")?, api: bind(server.api_listen, "api_listen")? })
+        Ok(Self {
+            trigger: bind(server.listen, "listen")?,
+            api: bind(server.api_listen, "api_listen")?,
+            tls: server.tls_listen.map(|address| bind(address, "tls_listen")).transpose()?,
+        })
+    }
+
+    /// Where custom domains are served by HTTPS, if they are.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(address)
     }
 
     /// Where HTTP triggers are served.
@@ -89,10 +115,14 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
     host.set_trigger_address(listeners.trigger_address());
     host.set_api_address(listeners.api_address());
     let (stopping, _) = watch::channel(());
-    let connections = [(listeners.trigger, Plane::Trigger), (listeners.api, Plane::Api)].map(|(listener, plane)| {
-        let acceptor = Acceptor { host: host.clone(), plane, stopping: stopping.subscribe() };
-        tokio::spawn(acceptor.accept(listener))
-    });
+    let secure = listeners.tls.map(|listener| (listener, Plane::SecureTrigger));
+    let listeners = [(listeners.trigger, Plane::Trigger), (listeners.api, Plane::Api)].into_iter().chain(secure);
+    let connections: Vec<_> = listeners
+        .map(|(listener, plane)| {
+            let acceptor = Acceptor { host: host.clone(), plane, stopping: stopping.subscribe() };
+            tokio::spawn(acceptor.accept(listener))
+        })
+        .collect();
     stop.await;
     let deadline = Instant::now() + host.server().grace_period;
     // Dropping the sender is the signal: each acceptor closes its listener and waits for its connections.
@@ -131,11 +161,23 @@ impl Acceptor {
             match accepted {
                 Ok((permit, stream, peer)) => {
                     pause = ACCEPT_BACKOFF.0;
-                    let connection = self.serve(&graceful, stream, peer);
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                    let _ = stream.set_nodelay(true);
+                    let connection = Connection { host: self.host.clone(), plane: self.plane, peer };
+                    let watcher = graceful.watcher();
+                    match self.plane {
+                        Plane::Trigger | Plane::Api => {
+                            let serving = connection.serve(watcher, stream);
+                            tokio::spawn(async move {
+                                serving.await;
+                                drop(permit);
+                            });
+                        }
+                        // The handshake is the connection's own business: whoever is slow at it keeps nobody waiting.
+                        Plane::SecureTrigger => drop(tokio::spawn(async move {
+                            connection.serve_tls(watcher, stream).await;
+                            drop(permit);
+                        })),
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -147,23 +189,34 @@ impl Acceptor {
         drop(listener);
         graceful.shutdown().await;
     }
+}
 
-    fn serve(
-        &self,
-        graceful: &GracefulShutdown,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + use<> {
-        let _ = stream.set_nodelay(true);
-        let (plane, activity) = (self.plane, Activity::default());
+/// One connection and whom it is of.
+struct Connection {
+    host: FunctionHost,
+    plane: Plane,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    /// Serves HTTP on a stream. The future is large, and is made where it is spawned.
+    fn serve<S>(self, watcher: Watcher, stream: S) -> impl Future<Output = ()> + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { host, plane, peer } = self;
+        let activity = Activity::default();
         let begun = activity.clone();
         // A handle of the connection's own: the host's count of handles would be written by every core at every request.
-        let host = Arc::new(self.host.clone());
+        let host = Arc::new(host);
+        let client = Client { address: peer, is_encrypted: matches!(plane, Plane::SecureTrigger) };
         let service = service_fn(move |request| {
-            let (host, running) = (host.clone(), begun.begin());
+            let (host, running, request) = (host.clone(), begun.begin(), RequestBody::of(request));
             async move {
                 let response = match plane {
-                    Plane::Trigger => trigger::http::handle(&host, peer, request).await.map(api::ResponseBody::Left),
+                    Plane::Trigger | Plane::SecureTrigger => {
+                        trigger::http::handle(&host, client, request).await.map(api::ResponseBody::Left)
+                    }
                     Plane::Api => Box::pin(api::handle(&host, peer, request)).await,
                 };
                 Ok::<_, std::convert::Infallible>(response.map(|body| running.with(body)))
@@ -174,7 +227,14 @@ impl Acceptor {
         builder.http1().header_read_timeout(None);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
         let connection = builder.serve_connection(TokioIo::new(activity.watch(stream)), service).into_owned();
-        attend(graceful.watch(connection), activity, peer)
+        attend(watcher.watch(connection), activity, peer)
+    }
+
+    async fn serve_tls(self, watcher: Watcher, stream: TcpStream) {
+        match tls::accept(&self.host, stream).await {
+            Ok(stream) => self.serve(watcher, stream).await,
+            Err(error) => tracing::debug!(peer = %self.peer, %error, "a TLS handshake failed"),
+        }
     }
 }
 

@@ -171,11 +171,19 @@ fn a_project_is_planned_deployed_changed_and_removed() {
     let refused = wisp.run(&["remove", "service", "shop"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.err.contains("--yes says so"), "{refused:?}");
-    assert!(refused.err.contains("route /* of domain shop.example.com will lead nowhere"), "{refused:?}");
+    assert!(refused.out.contains("remove  domain    shop.example.com"), "{refused:?}");
     let said = wisp.run(&["remove", "service", "shop", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     let removed: Vec<&str> = said.err.lines().filter(|line| line.starts_with("removed")).collect();
-    assert_eq!(removed, ["removed trigger shop/orders/web", "removed function shop/orders", "removed service shop"]);
+    assert_eq!(
+        removed,
+        [
+            "removed domain shop.example.com",
+            "removed trigger shop/orders/web",
+            "removed function shop/orders",
+            "removed service shop"
+        ]
+    );
     assert!(wisp.ok(&["list", "services"]).contains("has no services"));
 }
 
@@ -214,6 +222,41 @@ fn versions_aliases_triggers_and_domains_are_managed() {
     wisp.ok(&["remove", "domain", "other.example.com", "--yes"]);
     let gone = wisp.run(&["get", "domain", "other.example.com"]);
     assert_eq!((gone.code, gone.err.as_str()), (1, "error: there is no domain other.example.com\n"));
+}
+
+#[test]
+fn kept_instances_and_routes_go_with_what_they_are_for() {
+    let wisp = Wisp::serve("");
+    wisp.write_project(128);
+    let function = "service = \"shop\"\ncomponent = \"code/f.wasm\"\nmin_instances = 1\npre_stop = true\n\
+                    [functions.NAME.async]\nmax_retry_attempts = 1\n[functions.NAME.http]\n";
+    let route = |name: &str| format!("{{ path = \"/{name}/*\", service = \"shop\", function = \"{name}\" }}");
+    let functions = ["orders", "pay"].map(|name| format!("[functions.{name}]\n{}", function.replace("NAME", name)));
+    let domain = format!("[domains.\"shop.example.com\"]\nroutes = [{}, {}]\n", route("orders"), route("pay"));
+    wisp.write("own.toml", format!("{}{domain}", functions.concat()));
+    let deploy = ["deploy", "-f", "own.toml"];
+    let created = steps(&wisp.json(&deploy));
+    for step in ["create async config shop/orders", "create provision config shop/pay"] {
+        assert!(created.iter().any(|it| it == step), "{created:?}");
+    }
+    let again = steps(&wisp.json(&deploy));
+    assert!(again.iter().all(|step| step.starts_with("keep")), "{again:?}");
+
+    let plan: Value =
+        serde_json::from_str(&wisp.ok(&["remove", "function", "shop/pay", "--dry-run", "--json"])).unwrap();
+    let planned: Vec<_> = plan.as_array().unwrap().iter().map(|it| format!("{} {}", it["kind"], it["name"])).collect();
+    let expected = [
+        "route /pay/* of shop.example.com",
+        "provision config shop/pay@LATEST",
+        "trigger shop/pay/http",
+        "function shop/pay",
+    ];
+    assert_eq!(planned.iter().map(|it| it.replace('"', "")).collect::<Vec<_>>(), expected);
+    wisp.ok(&["remove", "function", "shop/pay", "--yes"]);
+    let domains = wisp.ok(&["list", "domains"]);
+    assert!(domains.contains("/orders/*") && !domains.contains("/pay/*"), "{domains}");
+    wisp.ok(&["remove", "service", "shop", "--yes"]);
+    assert!(wisp.ok(&["list", "domains"]).contains("has no domains"));
 }
 
 #[test]

@@ -235,3 +235,31 @@ async fn a_stop_waits_for_the_events_that_run() {
     let event = event(&host, &id).await;
     assert_eq!((&event["status"], &event["calls"]), (&"Succeeded".into(), &1.into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_trigger_takes_requests_for_later_as_events() {
+    let toml = "[functions.f]\ncomponent = \"{event}\"\n[functions.f.http]\nmethods = [\"POST\"]\n\
+                [functions.web]\ncomponent = \"{misbehave}\"\n[functions.web.http]\n";
+    let host = TestHost::start(toml).await;
+    let headers = [ASYNC, (ID, "order-1")];
+    let answer = host.request("POST", "f", "/orders?a=1", &headers, "the body").await;
+    assert_eq!((answer.status, answer.text(), answer.header(ID)), (202, String::new(), "order-1"), "{answer:?}");
+    let path = "/2016-08-15/services/default/functions/f/stateful-async-invocations/order-1";
+    let read = || client::send(host.api, "GET", path, &[], Vec::new());
+    eventually("it is handled", || async { read().await.json()["status"] == "Succeeded" }).await;
+    let invocation = read().await.json();
+    assert_eq!(invocation["requestId"], answer.header("x-fc-request-id"));
+    let event: Value = serde_json::from_str(invocation["returnPayload"].as_str().unwrap()).unwrap();
+    assert_eq!((&event["rawPath"], &event["queryParameters"]["a"]), (&"/orders".into(), &"1".into()));
+    assert_eq!((&event["body"], &event["requestContext"]["http"]["method"]), (&"the body".into(), &"POST".into()));
+    assert_eq!(event["requestContext"]["requestId"], answer.header("x-fc-request-id"));
+    // The trigger's own rules hold all the same, and so do those of asynchronous invocations.
+    assert_eq!(host.request("PUT", "f", "/", &[ASYNC], "").await.status, 405);
+    let wrong = host.request("POST", "f", "/", &[("x-fc-invocation-type", "Later")], "").await;
+    assert_eq!((wrong.status, wrong.error_code().as_str()), (400, "InvalidArgument"));
+    let long = host.request("POST", "f", "/", &[ASYNC], vec![b'x'; (128 << 10) + 1]).await;
+    assert_eq!((long.status, long.error_code().as_str()), (400, "InvalidArgument"));
+    let answered = host.request("POST", "web", "/echo", &[ASYNC], "").await;
+    assert_eq!(answered.status, 400);
+    assert!(answered.text().contains("event handler"), "{}", answered.text());
+}

@@ -69,6 +69,42 @@ async fn the_clock_is_right_and_randomness_differs_between_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_data_directory_is_not_seen_where_it_lies_among_the_code() {
+    let code = tempfile::tempdir().unwrap();
+    let data = code.path().join(".wisp");
+    let (inside, packages) = (data.join("code/x"), data.join("site-packages"));
+    for directory in [&inside, &packages] {
+        std::fs::create_dir_all(directory).unwrap();
+        std::fs::write(directory.join("file"), "seen").unwrap();
+    }
+    std::fs::create_dir(code.path().join("lib")).unwrap();
+    std::fs::write(code.path().join("lib/file"), "seen").unwrap();
+    std::os::unix::fs::symlink(".wisp/code", code.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("../.wisp/code/x/file", code.path().join("lib/link")).unwrap();
+    let toml = format!(
+        "[server]\ndata_dir = \"{}\"\n[functions.f]\ncomponent = \"{{misbehave}}\"\ncode_dir = \"{}\"\n",
+        data.display(),
+        code.path().display()
+    );
+    let host = TestHost::start(&toml).await;
+    for path in ["lib/file", "lib/../lib/file", ".wisp/site-packages/file"] {
+        assert_eq!(host.invoke("f", format!("read:/code/{path}")).await.text(), "seen", "{path}");
+    }
+    for path in [
+        ".wisp/catalog.db",
+        ".wisp/artifacts/key",
+        ".wisp/code/x/file",
+        "lib/../.wisp/code/x/file",
+        ".wisp/site-packages/../code/x/file",
+        "link/x/file",
+        "lib/link",
+    ] {
+        let answer = host.invoke("f", format!("read:/code/{path}")).await;
+        assert!(answer.error_message().contains("No such file"), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_code_directory_can_be_read_and_not_written() {
     let code = tempfile::tempdir().unwrap();
     std::fs::write(code.path().join("data.txt"), "from the code").unwrap();

@@ -7,8 +7,12 @@ use support::{Answer, EVENT, MISBEHAVE, TestHost, client};
 mod crash;
 mod events;
 mod functions;
+mod host_failures;
 mod qualifiers;
+mod references;
 mod signed;
+mod sources;
+mod tags;
 mod triggers;
 
 /// `code` with a component in the place of a zip.

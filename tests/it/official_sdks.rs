@@ -2,7 +2,11 @@
 //!
 //! The steps themselves are the programs in `tests/clients`; each names the operation that it tries.
 
-use std::{fs::File, io::Write as _, path::Path};
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use support::{EVENT, MISBEHAVE, TestHost, root, sdk, sdk::Sdk};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -20,7 +24,9 @@ const LENT: &str = "STS.lent-key:lent-secret-0123456789:the-token";
 async fn start() -> TestHost {
     let keys = [(ADMIN, "admin"), (INVOKE, "invoke"), (READ_ONLY, "read-only"), (LENT, "admin")];
     let keys: String = keys.iter().map(|(key, scope)| access_key(key, scope)).collect();
-    TestHost::start(&format!("[server]\naccount_id = \"{ACCOUNT}\"\nregion = \"{REGION}\"\n{keys}")).await
+    let toml = format!("[server]\naccount_id = \"{ACCOUNT}\"\nregion = \"{REGION}\"\n{keys}");
+    let runtimes = ["guest-sdk/js/runtime", "guest-sdk/python/runtime"].map(|place| root().join(place));
+    TestHost::start_building(&toml, runtimes.to_vec()).await
 }
 
 fn access_key(key: &str, scope: &str) -> String {
@@ -59,12 +65,34 @@ fn pack(path: &Path, files: &[(&str, &[u8])]) {
     zip.finish().unwrap();
 }
 
+/// Sources as people pack them, right and wrong.
+fn pack_sources(package: impl Fn(&str) -> PathBuf) {
+    let javascript = "const fs = require('node:fs');\n\
+                      exports.handler = async (event) =>\n  \
+                      `index.js was told ${event} and has ${fs.readFileSync('/code/data.txt', 'utf8')}`;\n\
+                      exports.other = async () => 'the other';\n";
+    let manifest = r#"{ "name": "f", "main": "index.js", "dependencies": {} }"#;
+    let files: [(&str, &[u8]); 3] =
+        [("index.js", javascript.as_bytes()), ("data.txt", b"data"), ("package.json", manifest.as_bytes())];
+    pack(&package("sources-js"), &files);
+    pack(&package("sources-js-broken"), &[("index.js", b"const a = 1;\nconst b = ;\nexports.handler = () => a;\n")]);
+    let manifest = r#"{ "dependencies": { "left-pad": "1" } }"#;
+    let source = b"const pad = require('left-pad');\nexports.handler = async () => pad('x', 2);\n";
+    pack(&package("sources-js-packages"), &[("index.js", source), ("package.json", manifest.as_bytes())]);
+    let python = b"def handler(event, context):\n    return b'main.py was told ' + event\n";
+    pack(&package("sources-py"), &[("main.py", python), ("requirements.txt", b"# none\n")]);
+    pack(&package("sources-py-broken"), &[("main.py", b"import json\ndef handler(event, context)\n    return 1\n")]);
+    let source = b"import nowhere_to_be_found\n\ndef handler(event, context):\n    return event\n";
+    pack(&package("sources-py-packages"), &[("main.py", source), ("requirements.txt", b"nowhere-to-be-found==1.0\n")]);
+}
+
 /// Every package that the programs send: good ones, and one for each thing that can be wrong with one.
 fn pack_all(directory: &Path) {
     let package = |name: &str| directory.join(format!("{name}.zip"));
     let event = std::fs::read(&*EVENT).unwrap();
     pack(&package("misbehave"), &[("misbehave.wasm", &std::fs::read(&*MISBEHAVE).unwrap())]);
     pack(&package("event"), &[("event.wasm", &event)]);
+    pack_sources(package);
     pack(&package("empty"), &[]);
     pack(&package("broken"), &[("main.wasm", b"\0asm\x01\0\0\0garbage")]);
     pack(&package("traversal"), &[("event.wasm", &event), ("../../escaped.txt", b"x")]);

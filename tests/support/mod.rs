@@ -112,6 +112,8 @@ pub struct TestHost {
     pub trigger: SocketAddr,
     /// Where the API is served.
     pub api: SocketAddr,
+    /// Where custom domains are served by HTTPS, if they are.
+    pub tls: Option<SocketAddr>,
     directory: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
@@ -136,6 +138,15 @@ impl TestHost {
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
         let started = Self::serve_on(host, directory, &config, events).await;
         started.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// As `start`; code packages with sources are built by the runtimes in these directories.
+    pub async fn start_building(toml: &str, runtimes: Vec<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = parsed(toml, directory.path());
+        let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
+        host.build_packages_with(project::runtimes_in(host.loader().clone(), runtimes));
+        Self::serve(host, directory, &config).await.unwrap_or_else(|errors| panic!("{errors:?}"))
     }
 
     async fn start_in(directory: tempfile::TempDir, toml: &str) -> Result<Self, Vec<DeployError>> {
@@ -174,13 +185,13 @@ impl TestHost {
         host.deploy(config, |_| {}).await?;
         delivery::start(&host, &config.events, events).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
-        let (trigger, api) = (listeners.trigger_address(), listeners.api_address());
+        let (trigger, api, tls) = (listeners.trigger_address(), listeners.api_address(), listeners.tls_address());
         let (stop, stopped) = oneshot::channel();
         let serving = host.clone();
         let served = tokio::spawn(async move {
             server::serve(serving, listeners, async { drop(stopped.await) }).await;
         });
-        Ok(Self { host, trigger, api, directory, stop: Some(stop), served: Some(served) })
+        Ok(Self { host, trigger, api, tls, directory, stop: Some(stop), served: Some(served) })
     }
 
     /// Stops the host, and starts another in its directory.

@@ -12,7 +12,7 @@ use wisp::{
     component::{
         ArtifactCache, Loader,
         runtime::Runtimes,
-        source::{self, BuildError, Built, Loading, Plan},
+        source::{self, BuildError, Built, Loading, Packages, Plan},
     },
     config::{Config, FunctionConfig},
     engine::Engines,
@@ -149,6 +149,7 @@ impl Project {
             server: &config.server,
             limits: &config.limits,
             evaluate: build.evaluate,
+            packages: Packages::Installed,
         };
         then(&Plan {
             source: &build.source,

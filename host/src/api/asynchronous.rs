@@ -35,16 +35,7 @@ pub(super) async fn submit<B>(
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    let delivery = delivery(host)?;
-    let mut new = NewEvent {
-        request_id: id,
-        delay: delay(&head.headers)?,
-        invocation_id: invocation_id(&head.headers)?,
-        stateful: stateful(&head.headers)?,
-        trace_parent: header_text(&head.headers, "traceparent"),
-        payload: Bytes::new(),
-    };
-    check_log_type(&head.headers)?;
+    let mut new = new_event(&head.headers, id)?;
     new.payload = read_body(head, body, host.limits().async_body).await?;
     if let Some(caller) = caller {
         caller.check_body(&new.payload)?;
@@ -52,7 +43,33 @@ where
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (service, function) = (target.service.map(decoded), decoded(target.function));
     let target = Target { service: service.as_deref(), function: &function, qualifier: target.qualifier };
-    let invocation_id = delivery.submit(target, new).await?;
+    enqueue(host, target, new, form).await
+}
+
+/// An event as the headers of its request describe it, without its payload.
+///
+/// # Errors
+/// If a header has a value that it may not have.
+pub(crate) fn new_event(headers: &HeaderMap, id: RequestId) -> Result<NewEvent, PlatformError> {
+    check_log_type(headers)?;
+    Ok(NewEvent {
+        request_id: id,
+        delay: delay(headers)?,
+        invocation_id: invocation_id(headers)?,
+        stateful: stateful(headers)?,
+        trace_parent: header_text(headers, "traceparent"),
+        payload: Bytes::new(),
+    })
+}
+
+/// Answers once the event is durable.
+pub(crate) async fn enqueue(
+    host: &FunctionHost,
+    target: Target<'_>,
+    new: NewEvent,
+    form: ErrorForm,
+) -> Result<Response<ResponseBody>, PlatformError> {
+    let invocation_id = delivery(host)?.submit(target, new).await?;
     Ok(accepted(invocation_id, form))
 }
 

@@ -55,7 +55,9 @@ impl Call {
 
     /// One page of items that are ordered by name.
     pub(super) fn page<T>(&self, items: impl IntoIterator<Item = (String, T)>) -> Result<Page<T>, PlatformError> {
-        let limit = match self.parameter("limit") {
+        // The operations on tags write their parameters with capitals.
+        let either = |name: &str, capital: &str| self.parameter(name).or_else(|| self.parameter(capital));
+        let limit = match either("limit", "Limit") {
             None => LIMIT,
             Some(text) => match text.parse() {
                 Ok(limit @ 1..=MOST) => limit,
@@ -63,7 +65,7 @@ impl Call {
             },
         };
         let prefix = self.parameter("prefix").unwrap_or_default();
-        let start = match self.parameter("nextToken") {
+        let start = match either("nextToken", "NextToken") {
             Some(token) => decoded_token(token)?,
             None => self.parameter("startKey").unwrap_or_default().to_owned(),
         };

@@ -85,7 +85,8 @@ struct Version {
     checksum: Arc<str>,
 }
 
-fn is_asynchronous(headers: &HeaderMap) -> Result<bool, PlatformError> {
+/// What `x-fc-invocation-type` says.
+pub(crate) fn is_asynchronous(headers: &HeaderMap) -> Result<bool, PlatformError> {
     match headers.get("x-fc-invocation-type").map(HeaderValue::as_bytes) {
         None | Some(b"Sync") => Ok(false),
         Some(b"Async") => Ok(true),

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Either, Full, combinators::UnsyncBoxBody};
 
 mod access;
 mod aliases;
-mod asynchronous;
+pub(crate) mod asynchronous;
 mod call;
 pub mod checksum;
 mod domains;
@@ -22,7 +22,7 @@ mod fields;
 mod functions;
 mod inspect;
 mod instances;
-mod invocations;
+pub(crate) mod invocations;
 mod logs;
 mod schema;
 mod settings;
@@ -65,7 +65,8 @@ where
     // The official clients reach HTTP triggers by the same endpoint as the API.
     let path = request.uri().path();
     if path.starts_with(http_trigger::PROXY_PREFIX) || path.starts_with(http_trigger::FUNCTION_PROXY_PREFIX) {
-        return http_trigger::handle(host, peer, request).await.map(Either::Left);
+        let client = http_trigger::Client { address: peer, is_encrypted: false };
+        return http_trigger::handle(host, client, request).await.map(Either::Left);
     }
     let id = RequestId::new();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

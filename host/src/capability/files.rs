@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -78,6 +79,9 @@ fn remove_left_behind(parent: &Path) -> io::Result<()> {
 pub(crate) struct Files {
     root: Arc<ScratchRoot>,
     code: Option<PathBuf>,
+    data_dir: Arc<Path>,
+    /// The data directory, if it lies in the code directory.
+    private: Option<Private>,
     scratch_limit: u64,
     opened: bool,
     scratch: Option<Arc<Scratch>>,
@@ -86,8 +90,17 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(root: Arc<ScratchRoot>, code: Option<PathBuf>, scratch_limit: u64) -> Self {
-        Self { root, code, scratch_limit, opened: false, scratch: None, read_only: WasiFilesystemCtx::default() }
+    pub(crate) fn new(root: Arc<ScratchRoot>, code: Option<PathBuf>, data_dir: Arc<Path>, scratch_limit: u64) -> Self {
+        Self {
+            root,
+            code,
+            data_dir,
+            private: None,
+            scratch_limit,
+            opened: false,
+            scratch: None,
+            read_only: WasiFilesystemCtx::default(),
+        }
     }
 
     /// Opens the directories; at the second call and later it does nothing.
@@ -97,7 +110,9 @@ impl Files {
         }
         self.scratch = self.make_scratch();
         let code = self.code.as_deref();
-        self.read_only = directories(code, None);
+        self.private = code.and_then(|code| Private::within(code, &self.data_dir));
+        // The files of WASI 0.3 are opened past `open_at`.
+        self.read_only = directories(code.filter(|_| self.private.is_none()), None);
         Some(directories(code, self.scratch.as_ref().and_then(|scratch| scratch.path())))
     }
 
@@ -112,6 +127,40 @@ impl Files {
                 None
             }
         }
+    }
+}
+
+/// A data directory among the files of a guest, as it is by default: beside the sources. It holds what is not the guest's:
+/// events and packages of others, private keys, the key of compiled code.
+#[derive(Clone, Debug)]
+struct Private {
+    /// Without links.
+    directory: PathBuf,
+}
+
+/// What lies in the data directory for the guest: packages that were installed for its sources.
+const PACKAGES: &str = "site-packages";
+
+impl Private {
+    /// `None` if the data directory lies elsewhere.
+    fn within(code: &Path, data_dir: &Path) -> Option<Self> {
+        let directory = data_dir.canonicalize().ok()?;
+        directory.starts_with(code.canonicalize().ok()?).then_some(Self { directory })
+    }
+
+    /// Whether what was opened may be seen. The system says where it is, whatever path of links led there; what it does not
+    /// say is not seen.
+    fn shows(&self, opened: &Descriptor) -> bool {
+        let file = match opened {
+            Descriptor::File(file) => &file.file,
+            Descriptor::Dir(directory) => &directory.dir,
+        };
+        let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        path.is_ok_and(|path| match path.strip_prefix(&self.directory) {
+            // Its own name is no secret, and a walk over all files need not fail there.
+            Ok(inside) => inside.as_os_str().is_empty() || inside.starts_with(PACKAGES),
+            Err(_) => true,
+        })
     }
 }
 
@@ -315,7 +364,15 @@ async fn open_at(
     {
         return Ok((Err(full),));
     }
-    answer(store.data_mut().filesystem().open_at(directory, follow, path, how, flags).await)
+    let opened = store.data_mut().filesystem().open_at(directory, follow, path, how, flags).await;
+    let guest = store.data_mut();
+    if let (Ok(opened), Some(private)) = (&opened, guest.files.private.clone())
+        && !private.shows(guest.table.get(opened)?)
+    {
+        guest.table.delete(Resource::<Descriptor>::new_own(opened.rep()))?;
+        return Ok((Err(ErrorCode::NoEntry),));
+    }
+    answer(opened)
 }
 
 async fn create_directory_at(store: &mut Store<'_>, directory: Resource<Descriptor>, path: String) -> Answer<()> {

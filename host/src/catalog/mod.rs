@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    admission::Reservation,
     component::Ready,
     config::{AsyncConfig, DomainConfig, FunctionConfig, HttpTriggerConfig},
     pool::Pool,
@@ -104,6 +105,8 @@ pub(crate) struct FunctionRoutes {
     pub(crate) disabled: Option<Arc<str>>,
     /// How its asynchronous invocations are treated, by qualifier; of others, as the revision's configuration says.
     pub(crate) asynchronous: HashMap<Arc<str>, AsyncConfig>,
+    /// The concurrency that is reserved for all qualifiers together.
+    pub(crate) reservation: Option<Reservation>,
 }
 
 impl FunctionRoutes {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf};
 use wisp::{
     component::{
         runtime::Runtimes,
-        source::{self, BuildError, Loading, Plan},
+        source::{self, BuildError, Loading, Packages, Plan},
     },
     config::{Config, FunctionConfig},
 };
@@ -91,8 +91,14 @@ impl<'a> Builder<'a> {
     fn plan<'p>(&'p self, function: &'p FunctionConfig) -> Option<Plan<'p>> {
         let build = function.build.as_ref()?;
         let Config { server, limits, .. } = self.config;
-        let loading =
-            self.runtimes.map(|runtimes| Loading { runtimes, function, server, limits, evaluate: build.evaluate });
+        let loading = self.runtimes.map(|runtimes| Loading {
+            runtimes,
+            function,
+            server,
+            limits,
+            evaluate: build.evaluate,
+            packages: Packages::Installed,
+        });
         Some(Plan {
             source: &build.source,
             language: build.language,

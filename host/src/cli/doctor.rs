@@ -215,13 +215,15 @@ fn needs(config: &Config, language: Language) -> Option<&str> {
         .map(|(name, _)| name)
 }
 
-fn ports(server: &ServerConfig) -> Result<[Check; 2], Failure> {
+fn ports(server: &ServerConfig) -> Result<Vec<Check>, Failure> {
     let client = ApiClient::new(Endpoint(server.api_listen.to_string()), None);
     let wisp_runs = runtime::alone(client.answers())?;
-    Ok([
-        port("trigger port", server.listen, "--listen or `server.listen`", wisp_runs),
-        port("API port", server.api_listen, "--api-listen or `server.api_listen`", wisp_runs),
-    ])
+    let tls = server.tls_listen.map(|address| ("HTTPS port", address, "--tls-listen or `server.tls_listen`"));
+    let ports = [
+        ("trigger port", server.listen, "--listen or `server.listen`"),
+        ("API port", server.api_listen, "--api-listen or `server.api_listen`"),
+    ];
+    Ok(ports.into_iter().chain(tls).map(|(name, address, setting)| port(name, address, setting, wisp_runs)).collect())
 }
 
 fn port(name: &str, address: SocketAddr, setting: &str, wisp_runs: bool) -> Check {

@@ -1,8 +1,15 @@
 //! `wisp domain`.
 
-use std::{io::Write as _, process::ExitCode, str::FromStr};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+};
 
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -30,6 +37,15 @@ pub(crate) struct DomainArgs {
     /// A path, or a prefix that ends in `/*`, and its function; all routes of the domain are given at once
     #[arg(long, short, required = true, value_name = "PATH=FUNCTION[@QUALIFIER]")]
     route: Vec<Route>,
+    /// The certificate for HTTPS, in PEM, with the chain behind it
+    #[arg(long, requires = "private_key", value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The private key of the certificate, in PEM
+    #[arg(long, requires = "certificate", value_name = "FILE")]
+    private_key: Option<PathBuf>,
+    /// How the domain may be asked [default: http; with a certificate, both]
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
     /// Print what the server says, as JSON
     #[arg(long)]
     json: bool,
@@ -81,8 +97,17 @@ impl DomainArgs {
         let api_3 = self.route.iter().all(|route| route.function.service.is_none());
         let resource = Resource::Domain { name: self.domain.clone(), api_3 };
         let routes: Vec<Json> = self.route.iter().map(Route::document).collect();
-        let mut body = json!({ "protocol": "HTTP", "routeConfig": { "routes": routes } });
+        let mut body = json!({ "routeConfig": { "routes": routes } });
         let existed = control.find(&resource.path()).await?.is_some();
+        if let Some(certificate) = self.cert_config()? {
+            body["certConfig"] = certificate;
+        }
+        // What is there keeps its protocol, unless something is said about it.
+        let given = self.protocol.map(Protocol::word);
+        let default = if self.certificate.is_some() { "HTTP,HTTPS" } else { "HTTP" };
+        if let Some(protocol) = given.or((!existed || self.certificate.is_some()).then_some(default)) {
+            body["protocol"] = json!(protocol);
+        }
         let domain = if existed {
             control.call(Method::PUT, &resource.path(), Some(&body)).await?
         } else {
@@ -90,6 +115,35 @@ impl DomainArgs {
             control.call(Method::POST, &resource.collection(), Some(&body)).await?
         };
         Ok((domain, existed))
+    }
+}
+
+impl DomainArgs {
+    /// The certificate and its key as the API takes them; none, if none is given.
+    fn cert_config(&self) -> anyhow::Result<Option<Json>> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.private_key) else { return Ok(None) };
+        let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let name: String = self.domain.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Ok(Some(json!({ "certName": name, "certificate": read(certificate)?, "privateKey": read(key)? })))
+    }
+}
+
+/// How a domain may be asked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    Http,
+    Https,
+    /// By both
+    Both,
+}
+
+impl Protocol {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+            Self::Both => "HTTP,HTTPS",
+        }
     }
 }
 

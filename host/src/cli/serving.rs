@@ -15,7 +15,7 @@ use tokio::{
     sync::oneshot,
 };
 use wisp::{
-    config::{Config, FunctionConfig},
+    config::{Config, DomainProtocol, FunctionConfig},
     delivery,
     engine::Allocation,
     host::{DeployError, FunctionHost},
@@ -44,6 +44,9 @@ pub(super) struct ListenArgs {
     /// Where the API is served [default: `server.api_listen`, or 127.0.0.1:9001]
     #[arg(long, env = "WISP_API_LISTEN", value_name = "ADDRESS", hide_env_values = true, value_parser = address)]
     api_listen: Option<SocketAddr>,
+    /// Where custom domains with a certificate are served by HTTPS [default: `server.tls_listen`, or nowhere]
+    #[arg(long, env = "WISP_TLS_LISTEN", value_name = "ADDRESS", hide_env_values = true, value_parser = address)]
+    tls_listen: Option<SocketAddr>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -56,6 +59,7 @@ impl ListenArgs {
         let server = &mut config.server;
         server.listen = self.listen.unwrap_or(server.listen);
         server.api_listen = self.api_listen.unwrap_or(server.api_listen);
+        server.tls_listen = self.tls_listen.or(server.tls_listen);
         if server.api_listen.ip().is_loopback() || !config.access_keys.is_empty() {
             return Ok(());
         }
@@ -165,7 +169,9 @@ pub(super) fn announce(config: &Config, listeners: &Listeners) {
     let (listen, api) = (listeners.trigger_address(), listeners.api_address());
     let head = format!("wisp {}", env!("CARGO_PKG_VERSION"));
     anstream::eprintln!("{} serves {}", paint(STRONG, &head), counted(config.functions.len(), "function"));
-    anstream::eprintln!("  triggers  http://{listen}\n  API       http://{api}\n");
+    let secure =
+        listeners.tls_address().map(|address| format!("\n  HTTPS     {address}, for domains with a certificate"));
+    anstream::eprintln!("  triggers  http://{listen}\n  API       http://{api}{}\n", secure.unwrap_or_default());
     if config.functions.is_empty() {
         warn("the configuration has no function; add a [functions.<name>] section");
     }
@@ -175,8 +181,14 @@ pub(super) fn announce(config: &Config, listeners: &Listeners) {
             anstream::eprintln!("    {line}");
         }
     }
-    for domain in config.domains.keys() {
-        anstream::eprintln!("  {} {}", paint(STRONG, &format!("http://{domain}")), paint(FAINT, "(custom domain)"));
+    for (domain, settings) in &config.domains {
+        let scheme = if settings.protocol == DomainProtocol::Https { "https" } else { "http" };
+        anstream::eprintln!("  {} {}", paint(STRONG, &format!("{scheme}://{domain}")), paint(FAINT, "(custom domain)"));
+        if settings.certificate.is_some() && listeners.tls_address().is_none() {
+            warn(&format!(
+                "domain {domain} has a certificate, but nothing is served by HTTPS: set `server.tls_listen`"
+            ));
+        }
     }
 }
 
@@ -193,6 +205,7 @@ pub(super) fn announce_json(config: &Config, listeners: &Listeners) -> io::Resul
     let line = json!({
         "listen": listen.to_string(),
         "apiListen": listeners.api_address().to_string(),
+        "tlsListen": listeners.tls_address().map(|address| address.to_string()),
         "functions": functions,
     });
     writeln!(io::stdout(), "{line}")

@@ -31,6 +31,8 @@ pub use crate::catalog::RewriteRule;
 
 pub use crate::delivery::Destination;
 
+pub use crate::tls::{Certificate, CertificateError, TlsVersions};
+
 /// What a host is told to do: the checked form of `wisp.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,6 +62,8 @@ pub struct ServerConfig {
     /// Where the management and invocation API is served. Default `127.0.0.1:9001`; loopback only, as long as no access
     /// keys are configured.
     pub api_listen: SocketAddr,
+    /// Where custom domains with a certificate are served by HTTPS. Default: nowhere.
+    pub tls_listen: Option<SocketAddr>,
     /// Where compiled artifacts and other state live. Default: `.wisp` beside the configuration file.
     pub data_dir: PathBuf,
     /// How many bytes the compiled artifacts may take before the least recently used go. Default 4 GB.
@@ -337,10 +341,26 @@ pub enum PayloadFormat {
 }
 
 /// `[domains."<name>"]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DomainConfig {
+    /// How it may be asked. Default: by HTTP, and by HTTPS if it has a certificate.
+    pub protocol: DomainProtocol,
+    /// What it is served with by HTTPS. Default: none, and no HTTPS.
+    pub certificate: Option<Certificate>,
     /// Routes as written; the trigger orders them by CONTRACTS §2.4.
     pub routes: Vec<RouteConfig>,
+}
+
+/// `protocol` of a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DomainProtocol {
+    /// `"http"`: by HTTP alone.
+    Http,
+    /// `"https"`: by HTTPS alone; through a trusted proxy that says `x-forwarded-proto: https`, too.
+    Https,
+    /// `"http,https"`: by both.
+    #[default]
+    Both,
 }
 
 /// One entry of a domain's `routes`.

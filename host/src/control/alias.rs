@@ -58,6 +58,7 @@ impl FunctionHost {
         let mut change = self.change().await?;
         let state = change.scope(id)?;
         check_etag(state.alias(name)?, if_match, &format!("alias '{name}'"))?;
+        change.check_qualifier_unused(&state, name, "AliasInUse")?;
         let mut writes = vec![Write::Delete(state.key(Kind::Alias, name))];
         writes.extend(delete_settings(&state, name));
         change.commit(id, writes).await.map(drop)

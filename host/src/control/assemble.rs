@@ -20,7 +20,8 @@ use super::{
     tables::Tables,
 };
 use crate::{
-    catalog::{Choice, FunctionRoutes, LATEST, Member, Revision, Scope},
+    admission::Reservation,
+    catalog::{Choice, FunctionRoutes, LATEST, Member, Revision, Scope, ScopeId},
     component::Ready,
     config::AsyncConfig,
     host::{FunctionHost, Origin},
@@ -84,8 +85,20 @@ impl Assembly<'_> {
         }
         routes.trigger = state.triggers_of(name).find_map(|(_, trigger)| http_trigger(&trigger.value));
         routes.asynchronous = self.asynchronous(name, &routes);
+        routes.reservation = self.reservation(name);
         self.bound(name, &routes);
         routes
+    }
+
+    /// What is reserved for a function; as long as that does not change, those who have a part of it keep it.
+    fn reservation(&self, name: &str) -> Option<Reservation> {
+        let limit = Bounds::reserved(self.state, name)?;
+        let previous = self.previous.as_ref().and_then(|scope| scope.functions.get(name)?.reservation.clone());
+        if let Some(unchanged) = previous.filter(|previous| previous.limit() == limit) {
+            return Some(unchanged);
+        }
+        let (host, id, name) = (self.host.downgrade(), self.state.id.clone(), name.to_owned());
+        Some(Reservation::new(limit, Arc::new(move || host.upgrade().is_some_and(|host| evict(&host, &id, &name)))))
     }
 
     fn asynchronous(&self, name: &str, routes: &FunctionRoutes) -> HashMap<Arc<str>, AsyncConfig> {
@@ -167,12 +180,21 @@ impl Assembly<'_> {
             }
         }
         for revision in routes.revisions() {
+            revision.pool.set_reservation(routes.reservation.clone());
             let setting = |kind| self.state.setting(kind, name, &revision.qualifier).is_some();
             if !setting(Kind::Provision) && !setting(Kind::Scaling) {
                 revision.pool.set_floor(0);
             }
         }
     }
+}
+
+/// Ends the instance of a function that is idle longest, whatever its qualifier.
+fn evict(host: &FunctionHost, id: &ScopeId, function: &str) -> bool {
+    let catalog = host.catalog();
+    let Some(routes) = catalog.scope(id).and_then(|scope| scope.functions.get(function)) else { return false };
+    let idle = routes.revisions().filter_map(|revision| Some((revision.pool.idle_since()?, &revision.pool)));
+    idle.min_by_key(|(since, _)| *since).is_some_and(|(_, pool)| pool.evict())
 }
 
 /// Loads a component, unless it is loaded.

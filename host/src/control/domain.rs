@@ -9,13 +9,14 @@ use serde_json::Value;
 use super::{
     Change, check_etag,
     error::Error,
-    record::{Attributes, Document, Stored, json, merged},
+    record::{Attributes, Document, Stored, json, merged, text},
 };
 use crate::{
     catalog::{LATEST, RewriteRule, ScopeId},
-    config::{DomainConfig, RouteConfig},
+    config::{DomainConfig, DomainProtocol, RouteConfig},
     host::FunctionHost,
     store::{Expect, Key, Kind, Write},
+    tls::{Certificate, TlsVersions},
 };
 
 /// Bytes that the program of one regular expression may take.
@@ -42,7 +43,12 @@ impl FunctionHost {
                 tracing::warn!(domain = name, "the routes of a domain cannot be served: {error}");
                 Vec::new()
             });
-            (name.to_ascii_lowercase(), DomainConfig { routes })
+            let certificate = certificate(&domain.value.attributes).unwrap_or_else(|error| {
+                tracing::warn!(domain = name, "a domain cannot be served by HTTPS: {error}");
+                None
+            });
+            let protocol = protocol(&domain.value.attributes);
+            (name.to_ascii_lowercase(), DomainConfig { protocol, certificate, routes })
         });
         Ok(configs.collect())
     }
@@ -92,10 +98,33 @@ impl Change<'_> {
         for route in routes(&document.attributes)? {
             self.check_route(&route)?;
         }
+        self.check_protocol(&document.attributes)?;
         let write = Write::Put { key: Key::new(Kind::Domain, "", name), document: json(&document), expect };
         let revision = self.host.opened()?.commit(vec![write]).await?;
         self.refresh_domains().await?;
         Ok(Stored { revision, value: document })
+    }
+
+    /// What is asked for can be served.
+    fn check_protocol(&self, attributes: &Attributes) -> Result<(), Error> {
+        let (protocol, certificate) = (protocol(attributes), certificate(attributes)?);
+        if protocol == DomainProtocol::Http {
+            return Ok(());
+        }
+        if certificate.is_none() {
+            return Err(Error::invalid(format!(
+                "CertConfig is required for protocol '{}': give Certificate and PrivateKey, or protocol 'HTTP'",
+                text(attributes, "protocol")
+            )));
+        }
+        let server = self.host.server();
+        if protocol == DomainProtocol::Https && server.tls_listen.is_none() && server.trusted_proxies.is_empty() {
+            return Err(Error::invalid(
+                "Protocol is 'HTTPS', but this host serves no HTTPS: set `server.tls_listen`, or give protocol 'HTTP,HTTPS' \
+                 or 'HTTP'",
+            ));
+        }
+        Ok(())
     }
 
     /// A domain leads to functions with an HTTP trigger.
@@ -134,6 +163,42 @@ impl Change<'_> {
         self.host.put_in_force(&self.tables);
         Ok(())
     }
+}
+
+/// `protocol`, which the API has checked.
+fn protocol(attributes: &Attributes) -> DomainProtocol {
+    match text(attributes, "protocol") {
+        "HTTPS" => DomainProtocol::Https,
+        "HTTP,HTTPS" => DomainProtocol::Both,
+        _ => DomainProtocol::Http,
+    }
+}
+
+/// `certConfig` with what `tlsConfig` says of versions; `None` if it is empty.
+fn certificate(attributes: &Attributes) -> Result<Option<Certificate>, Error> {
+    let get = |config: &str, name: &str| {
+        let value = attributes.get(config).and_then(|config| config.get(name)).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    let (certificate, key) = (get("certConfig", "certificate"), get("certConfig", "privateKey"));
+    if certificate.is_empty() && key.is_empty() {
+        return Ok(None);
+    }
+    let versions = match (get("tlsConfig", "minVersion").as_str(), get("tlsConfig", "maxVersion").as_str()) {
+        (_, "TLSv1.0" | "TLSv1.1") => {
+            return Err(Error::invalid(
+                "TLSConfig.MaxVersion is set to an invalid value (allowed: TLSv1.2 | TLSv1.3, which are what wisp speaks)",
+            ));
+        }
+        ("TLSv1.3", "TLSv1.2") => {
+            return Err(Error::invalid("TLSConfig.MinVersion is later than TLSConfig.MaxVersion"));
+        }
+        ("TLSv1.3", _) => TlsVersions::Only13,
+        (_, "TLSv1.2") => TlsVersions::Only12,
+        _ => TlsVersions::Both,
+    };
+    let made = Certificate::new(&certificate, &key, versions);
+    made.map(Some).map_err(|error| Error::invalid(format!("CertConfig: {error}")))
 }
 
 fn not_found(name: &str) -> Error {

@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use super::{
     check_etag,
-    code::Usage,
+    code::{InUse, Usage},
     configuration::Source,
     declared,
     error::Error,
     record::{Attributes, Code, FunctionRecord, Stored, json, merged, new_id, now, text},
+    references::{check_unkept, goes_with_head},
     scope::{ScopeState, scope_key},
     service::{delete_scope, new_scope},
 };
@@ -25,6 +26,12 @@ pub(crate) struct Draft {
     pub(crate) attributes: Attributes,
     /// The code package as it was sent, if one was.
     pub(crate) package: Option<Vec<u8>>,
+}
+
+/// What a record's code was made into, which stays until the record is committed.
+struct Equipped {
+    ready: Arc<Ready>,
+    _in_use: InUse,
 }
 
 /// The runtime whose functions are container images, and have no package.
@@ -64,7 +71,7 @@ impl FunctionHost {
             code: None,
             attributes: draft.attributes,
         };
-        let ready = self.equip(id, name, &service, &mut record, draft.package).await?;
+        let equipped = self.equip(id, name, &service, &mut record, draft.package).await?;
         let mut change = self.change().await?;
         change.check_new(id, name)?;
         let mut writes = Vec::new();
@@ -77,7 +84,7 @@ impl FunctionHost {
             document: json(&record),
             expect: Expect::Absent,
         });
-        change.keep_ready(self, &record, ready.as_ref());
+        change.keep_ready(self, &record, equipped.as_ref());
         let revision = change.commit(id, writes).await?;
         Ok(Stored { revision, value: record })
     }
@@ -103,11 +110,11 @@ impl FunctionHost {
             attributes: merged(&old.value.attributes, draft.attributes),
             ..old.value.clone()
         };
-        let ready = self.equip(id, name, &state.service.value.attributes, &mut record, draft.package).await?;
+        let equipped = self.equip(id, name, &state.service.value.attributes, &mut record, draft.package).await?;
         let mut change = self.change().await?;
         let expect = Expect::Revision(old.revision);
         let write = Write::Put { key: state.key(Kind::Function, name), document: json(&record), expect };
-        change.keep_ready(self, &record, ready.as_ref());
+        change.keep_ready(self, &record, equipped.as_ref());
         let revision = change.commit(id, vec![write]).await?;
         Ok(Stored { revision, value: record })
     }
@@ -123,9 +130,16 @@ impl FunctionHost {
                 format!("function '{name}' still has trigger '{trigger}'; delete its triggers first"),
             ));
         }
+        let goes = |function: &str, qualifier: &str| function == name && goes_with_head(&state, function, qualifier);
         let writes = match id {
-            ScopeId::Service(_) => delete_function(&state, name),
-            ScopeId::Function(_) => delete_scope(&state),
+            ScopeId::Service(_) => {
+                check_unkept(&state, goes)?;
+                delete_function(&state, name)
+            }
+            ScopeId::Function(_) => {
+                check_unkept(&state, |_, _| true)?;
+                delete_scope(&state)
+            }
         };
         change.commit(id, writes).await.map(drop)
     }
@@ -138,9 +152,9 @@ impl FunctionHost {
         service: &Attributes,
         record: &mut FunctionRecord,
         package: Option<Vec<u8>>,
-    ) -> Result<Option<Arc<Ready>>, Error> {
+    ) -> Result<Option<Equipped>, Error> {
         let runtime = text(&record.attributes, "runtime").to_owned();
-        let Some(code) = self.code_of(Source { id, name, service, function: record }, package).await? else {
+        let Some((code, in_use)) = self.code_of(Source { id, name, service, function: record }, package).await? else {
             return if runtime == CONTAINER {
                 Ok(None)
             } else {
@@ -153,21 +167,18 @@ impl FunctionHost {
         let loading = tokio::task::spawn_blocking(move || {
             let bytes =
                 fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
-            loader
-                .load(&bytes, || {})
-                .map_err(|error| Error::invalid(format!("the component of the code package cannot be served: {error}")))
+            Ok::<_, Error>(loader.load(&bytes, || {})?)
         });
         let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
         record.code = Some(code);
         let source = Source { id, name, service, function: record };
         let config = Arc::new(source.configuration(ready.kind, component, files));
-        let tried = self.try_out(&config, &ready).await;
-        tried.map_err(|error| Error::invalid(format!("the function does not start: {error}")))?;
-        Ok(Some(ready))
+        self.try_out(&config, &ready).await?;
+        Ok(Some(Equipped { ready, _in_use: in_use }))
     }
 
     /// The code of a new package, or the old code as handler and runtime now want it.
-    async fn code_of(&self, source: Source<'_>, package: Option<Vec<u8>>) -> Result<Option<Code>, Error> {
+    async fn code_of(&self, source: Source<'_>, package: Option<Vec<u8>>) -> Result<Option<(Code, InUse)>, Error> {
         let (store, old) = (self.code().clone(), source.function.code.clone());
         let runtime = text(&source.function.attributes, "runtime").to_owned();
         let usage = Usage {
@@ -200,8 +211,8 @@ impl super::Change<'_> {
     }
 
     /// So that the component that was just loaded is not loaded again.
-    fn keep_ready(&mut self, host: &FunctionHost, record: &FunctionRecord, ready: Option<&Arc<Ready>>) {
-        if let (Some(code), Some(ready)) = (&record.code, ready) {
+    fn keep_ready(&mut self, host: &FunctionHost, record: &FunctionRecord, equipped: Option<&Equipped>) {
+        if let (Some(code), Some(Equipped { ready, .. })) = (&record.code, equipped) {
             let loaded = self.tables.ready.entry(host.code().component(code)).or_default();
             if loaded.upgrade().is_none() {
                 *loaded = Arc::downgrade(ready);
@@ -210,9 +221,10 @@ impl super::Change<'_> {
     }
 }
 
-/// Removes a head and its settings; versions keep their copies.
+/// Removes a head and its settings; versions keep their copies, with the settings of their qualifiers.
 fn delete_function(state: &ScopeState, name: &str) -> Vec<Write> {
-    let settings = state.settings.keys().filter(|(_, (function, _))| function == name);
+    let goes = |function: &str, qualifier: &str| function == name && goes_with_head(state, function, qualifier);
+    let settings = state.settings.keys().filter(|(_, (function, qualifier))| goes(function, qualifier));
     let mut writes: Vec<_> = settings
         .map(|(kind, (function, qualifier))| Write::Delete(state.pair_key(*kind, function, qualifier)))
         .collect();

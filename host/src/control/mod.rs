@@ -19,6 +19,7 @@ mod domain;
 mod error;
 mod function;
 mod record;
+mod references;
 mod scaling;
 mod scope;
 mod service;

@@ -38,8 +38,13 @@ impl Bounds {
             number(&document.value.attributes, name).and_then(|number| usize::try_from(number).ok())
         };
         let on_demand = get(Kind::OnDemand, qualifier, "maximumInstanceCount");
-        let reserved = get(Kind::Concurrency, LATEST, "reservedConcurrency");
-        Self { most: on_demand.into_iter().chain(reserved).min() }
+        Self { most: on_demand.into_iter().chain(Self::reserved(state, function)).min() }
+    }
+
+    /// The concurrency that is reserved for a function: its qualifiers share it.
+    pub(crate) fn reserved(state: &ScopeState, function: &str) -> Option<usize> {
+        let document = state.setting(Kind::Concurrency, function, LATEST)?;
+        number(&document.value.attributes, "reservedConcurrency").and_then(|number| usize::try_from(number).ok())
     }
 }
 

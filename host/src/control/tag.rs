@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::{
     error::Error,
     record::{Attributes, Document, Stored, json},
@@ -37,34 +35,52 @@ impl FunctionHost {
         Ok(self.all_tags().await?.remove(resource).map(|tags| tags.value.attributes).unwrap_or_default())
     }
 
-    pub(crate) async fn tag(&self, resource: &str, tags: Attributes) -> Result<(), Error> {
-        let _turn = self.change().await?;
-        self.check_resource(resource)?;
+    /// Gives tags to resources, to all of them or to none.
+    pub(crate) async fn tag(&self, resources: &[String], tags: Attributes) -> Result<(), Error> {
         check(&tags)?;
-        let mut all = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
-        all.extend(tags);
-        if all.len() > MOST {
-            return Err(Error::invalid(format!("Tags contains too many values (max: {MOST}, actual: {})", all.len())));
-        }
-        self.put_tags(resource, all).await
+        self.retag(resources, |own| {
+            own.extend(tags.clone());
+            match own.len() {
+                ..=MOST => Ok(()),
+                many => Err(Error::invalid(format!("Tags contains too many values (max: {MOST}, actual: {many})"))),
+            }
+        })
+        .await
     }
 
-    /// Removes the tags of these names, or all.
-    pub(crate) async fn untag(&self, resource: &str, names: &[String], all: bool) -> Result<(), Error> {
+    /// Removes the tags of these names, or all; from all resources or from none.
+    pub(crate) async fn untag(&self, resources: &[String], names: &[String], all: bool) -> Result<(), Error> {
+        self.retag(resources, |own| {
+            own.retain(|name, _| !all && !names.contains(name));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes the tags of resources in one commit.
+    async fn retag(
+        &self,
+        resources: &[String],
+        change: impl Fn(&mut Attributes) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let _turn = self.change().await?;
-        self.check_resource(resource)?;
-        let mut tags = self.all_tags().await?.remove(resource).map(|old| old.value.attributes).unwrap_or_default();
-        tags.retain(|name, _| !all && !names.contains(name));
-        self.put_tags(resource, tags).await
-    }
-
-    async fn put_tags(&self, resource: &str, tags: Map<String, Value>) -> Result<(), Error> {
-        let key = Key::new(Kind::Tags, "", resource);
-        let write = match tags.is_empty() {
-            true => Write::Delete(key),
-            false => Write::Put { key, document: json(&Document::new(tags)), expect: Expect::Anything },
-        };
-        Ok(self.opened()?.commit(vec![write]).await.map(drop)?)
+        let mut all = self.all_tags().await?;
+        let mut writes = Vec::new();
+        for resource in resources {
+            self.check_resource(resource)?;
+            // One that is named twice is changed once more, from where the first change left it.
+            let old = all.remove(resource).map(|old| old.value.attributes);
+            let mut tags = old.unwrap_or_default();
+            change(&mut tags)?;
+            let key = Key::new(Kind::Tags, "", resource);
+            let document = Document::new(tags);
+            writes.push(match document.attributes.is_empty() {
+                true => Write::Delete(key),
+                false => Write::Put { key, document: json(&document), expect: Expect::Anything },
+            });
+            all.insert(resource.clone(), Stored { revision: 0, value: document });
+        }
+        Ok(self.opened()?.commit(writes).await.map(drop)?)
     }
 
     fn check_resource(&self, resource: &str) -> Result<(), Error> {

@@ -72,7 +72,11 @@ impl FunctionHost {
         let mut change = self.change().await?;
         let state = change.scope(id)?;
         change.check_function(&state, function)?;
-        check_etag(found(&state, function, name)?, if_match, &format!("trigger '{name}'"))?;
+        let trigger = found(&state, function, name)?;
+        check_etag(trigger, if_match, &format!("trigger '{name}'"))?;
+        if trigger.value.text("triggerType") == HTTP {
+            change.check_unrouted(id, function, name)?;
+        }
         let write = Write::Delete(state.pair_key(Kind::Trigger, function, name));
         change.commit(id, vec![write]).await.map(drop)
     }

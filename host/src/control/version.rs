@@ -41,7 +41,7 @@ impl FunctionHost {
         Ok(Stored { revision, value: version })
     }
 
-    /// Removes a version that no alias leads to.
+    /// Removes a version that nothing leads to.
     pub(crate) async fn delete_version(&self, id: &ScopeId, number: &str) -> Result<(), Error> {
         let mut change = self.change().await?;
         let state = change.scope(id)?;
@@ -55,6 +55,7 @@ impl FunctionHost {
                 format!("version '{number}' of {id} is used by alias '{alias}'; change or delete the alias first"),
             ));
         }
+        change.check_qualifier_unused(&state, number, "VersionInUse")?;
         let mut writes = vec![Write::Delete(state.key(Kind::Version, version_name(version)))];
         writes.extend(delete_settings(&state, number));
         change.commit(id, writes).await.map(drop)

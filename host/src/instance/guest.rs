@@ -1,6 +1,7 @@
 //! What a store holds for its guest.
 
 use std::{
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -36,6 +37,8 @@ pub(crate) struct Policy {
     pub(crate) outbound: Arc<OutboundPolicy>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) scratch: Arc<ScratchRoot>,
+    /// The host's data directory, of which a guest sees nothing, wherever it lies.
+    pub(crate) data_dir: Arc<Path>,
     pub(crate) cpu_gate: Arc<Semaphore>,
     /// Set when a guest tries to reach the network; nothing is reached then, whatever `outbound` says.
     pub(crate) network_attempts: Option<Arc<AtomicBool>>,
@@ -73,7 +76,12 @@ impl Guest {
         let guest = Self {
             wasi: wasi.build(),
             table,
-            files: Files::new(policy.scratch.clone(), function.code_dir.clone(), function.scratch),
+            files: Files::new(
+                policy.scratch.clone(),
+                function.code_dir.clone(),
+                policy.data_dir.clone(),
+                function.scratch,
+            ),
             network,
             http: WasiHttpCtx::new(),
             outbound_http: OutboundHttp::new(policy.outbound.clone(), policy.network_attempts.clone()),

@@ -25,7 +25,7 @@ async function main() {
     return;
   }
   const fc = client(host.admin);
-  for (const name of ['signatures', 'services', 'functions', 'invocations', 'versions', 'triggers', 'domains', 'configs', 'async', 'tags', 'account', 'layers']) {
+  for (const name of ['signatures', 'services', 'functions', 'sources', 'invocations', 'versions', 'triggers', 'domains', 'configs', 'async', 'tags', 'account', 'layers']) {
     await subject(name, require(`./fc2/${name}`), fc, client);
   }
   if (process.env.WISP_ONLY) return;

@@ -9,7 +9,7 @@ from alibabacloud_tea_openapi.models import Config
 
 from report import ADMIN, API, ONLY, REGION, Recorded, Subject, subject
 
-SUBJECTS = ["signatures", "functions", "invocations", "versions", "triggers", "domains", "configs", "tasks", "tags", "elsewhere"]
+SUBJECTS = ["signatures", "functions", "sources", "invocations", "versions", "triggers", "domains", "configs", "tasks", "tags", "elsewhere"]
 
 # Each operation has further methods: one that takes headers and options, and both again for asyncio.
 OPERATIONS = [

@@ -131,6 +131,35 @@ async fn instances_are_kept_for_a_qualifier_and_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_concurrency_of_a_function_is_that_of_all_its_qualifiers_together() {
+    let host = TestHost::start("[server]\nqueue_timeout = \"100 ms\"\n").await;
+    let api = fc3(&host);
+    ok(api.post("/functions", function("f", "one")).await);
+    ok(api.post("/functions/f/versions", json!({})).await);
+    ok(api.put("/functions/f/concurrency", json!({ "reservedConcurrency": 1 })).await);
+    let call = |qualifier: &str, event: &str| {
+        let path = format!("/2023-03-30/functions/f/invocations?qualifier={qualifier}");
+        let (api, event) = (host.api, event.as_bytes().to_vec());
+        async move { client::send(api, "POST", &path, &[], event).await }
+    };
+    let (slow, ()) = tokio::join!(call("1", "sleep:2000"), async {
+        support::eventually("another qualifier is refused", || async {
+            let answer = call("LATEST", "echo").await;
+            answer.status == 429 && answer.text().contains("reserved concurrency")
+        })
+        .await;
+    });
+    assert_eq!(slow.status, 200);
+    // The instance of version 1 is idle now, and goes for one of the head.
+    assert_eq!(call("LATEST", "env:VALUE").await.text(), "one");
+    gone(&api.delete("/functions/f/concurrency").await);
+    let (slow, ()) = tokio::join!(call("1", "sleep:1000"), async {
+        assert_eq!(call("LATEST", "env:VALUE").await.text(), "one");
+    });
+    assert_eq!(slow.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_on_demand_config_caps_the_instances_of_a_qualifier() {
     let host = TestHost::start("[server]\nqueue_timeout = \"50 ms\"\n").await;
     let api = fc2(&host);

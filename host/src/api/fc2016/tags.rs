@@ -9,7 +9,7 @@ use crate::{
         schema::{self, Field, Shape, field},
         short_arn,
     },
-    control::{Document, Stored},
+    control::{Attributes, Document, Stored},
     host::FunctionHost,
     platform_error::PlatformError,
 };
@@ -26,7 +26,7 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
         ("POST", Some("tag")) => {
             let body = call.attributes(FIELDS)?;
             let tags = body.get("tags").and_then(Value::as_object).cloned().unwrap_or_default();
-            host.tag(short_arn(schema::required(&body, "resourceArn")?), tags).await?;
+            host.tag(&[resource(&body)?], tags).await?;
             Ok(Answer::ok(json!({})))
         }
         ("DELETE", Some("tag")) => {
@@ -34,7 +34,7 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
             let names = body.get("tagKeys").and_then(Value::as_array).into_iter().flatten();
             let names: Vec<_> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
             let all = body.get("all").and_then(Value::as_bool).unwrap_or(false);
-            host.untag(short_arn(schema::required(&body, "resourceArn")?), &names, all).await?;
+            host.untag(&[resource(&body)?], &names, all).await?;
             Ok(Answer::ok(json!({})))
         }
         ("GET", Some("tag")) => {
@@ -54,4 +54,9 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
         }
         _ => unsupported(call),
     }
+}
+
+/// The short name of the resource that a body is about.
+fn resource(body: &Attributes) -> Result<String, PlatformError> {
+    Ok(short_arn(schema::required(body, "resourceArn")?).to_owned())
 }

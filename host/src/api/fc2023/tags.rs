@@ -1,5 +1,7 @@
 //! Tags of functions, in the form that many services of Alibaba Cloud share: lists in a query are JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::unsupported;
@@ -20,22 +22,25 @@ const FIELDS: &[Field] = &[
     field("Tag", Shape::Objects(&[field("Key", Shape::Text(64)), field("Value", Shape::Text(128))])),
 ];
 
+/// Resources that one call may name.
+const RESOURCES: usize = 50;
+
 pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, PlatformError> {
     match call.method.as_str() {
         "POST" => {
             let body = call.attributes(FIELDS)?;
-            let tags = pairs(body.get("Tag"));
-            for resource in texts(body.get("ResourceId")) {
-                host.tag(&resource_of(&resource), tags.clone()).await?;
-            }
+            let resources = required(resources(&texts(body.get("ResourceId")))?)?;
+            host.tag(&resources, pairs(body.get("Tag"))).await?;
             Ok(Answer::nothing())
         }
         "DELETE" => {
+            let resources = required(resources(&query_texts(call, "ResourceId")?)?)?;
             let names = query_texts(call, "TagKey")?;
             let all = call.parameter("All") == Some("true");
-            for resource in query_texts(call, "ResourceId")? {
-                host.untag(&resource_of(&resource), &names, all).await?;
+            if names.is_empty() && !all {
+                return Err(PlatformError::invalid_argument("TagKey is required, unless All is true"));
             }
+            host.untag(&resources, &names, all).await?;
             Ok(Answer::nothing())
         }
         "GET" => list(host, call).await,
@@ -43,20 +48,40 @@ pub(super) async fn route(host: &FunctionHost, call: &Call) -> Result<Answer, Pl
     }
 }
 
+/// The tags of functions, a page at a time, ordered by function and tag.
 async fn list(host: &FunctionHost, call: &Call) -> Result<Answer, PlatformError> {
-    let resources: Vec<_> = query_texts(call, "ResourceId")?.iter().map(|resource| resource_of(resource)).collect();
+    let resources = resources(&query_texts(call, "ResourceId")?)?;
     let wanted = wanted(call, "Tag")?;
-    let mut shown = Vec::new();
+    let mut found = BTreeMap::new();
     for (resource, tags) in host.all_tags().await? {
-        let Some((kind, name)) = resource.split_once('/') else { continue };
+        let Some(("functions", name)) = resource.split_once('/') else { continue };
         let is_asked = resources.is_empty() || resources.contains(&resource);
-        if kind == "functions" && is_asked && has(Some(&tags), &wanted) {
-            shown.extend(tags.value.attributes.iter().map(|(key, value)| {
-                json!({ "ResourceId": name, "ResourceType": "function", "TagKey": key, "TagValue": value })
+        if is_asked && has(Some(&tags), &wanted) {
+            found.extend(tags.value.attributes.iter().map(|(key, value)| {
+                let shown = json!({ "ResourceId": name, "ResourceType": "function", "TagKey": key, "TagValue": value });
+                // No name has this character, so the order is that of the functions.
+                (format!("{name}/{key}"), shown)
             }));
         }
     }
-    Ok(Answer::ok(json!({ "TagResources": shown, "NextToken": "", "RequestId": call.request_id })))
+    let page = call.page(found)?;
+    let shown: Vec<_> = page.items.into_iter().map(|(_, shown)| shown).collect();
+    let next = page.next.unwrap_or_default();
+    Ok(Answer::ok(json!({ "TagResources": shown, "NextToken": next, "RequestId": call.request_id })))
+}
+
+fn required(resources: Vec<String>) -> Result<Vec<String>, PlatformError> {
+    if resources.is_empty() { Err(PlatformError::invalid_argument("ResourceId is required")) } else { Ok(resources) }
+}
+
+fn resources(named: &[String]) -> Result<Vec<String>, PlatformError> {
+    if named.len() > RESOURCES {
+        return Err(PlatformError::invalid_argument(format!(
+            "ResourceId contains too many values (max: {RESOURCES}, actual: {})",
+            named.len()
+        )));
+    }
+    Ok(named.iter().map(|resource| resource_of(resource)).collect())
 }
 
 /// Whether a resource has all of these tags; one without a value is had with any.

@@ -87,7 +87,10 @@ impl Control {
         let (mut documents, mut token) = (Vec::new(), String::new());
         loop {
             let next = if token.is_empty() { String::new() } else { format!("&nextToken={}", client::encoded(&token)) };
-            let Some(mut page) = self.find(&format!("{path}?limit={PAGE}{next}")).await? else { return Ok(documents) };
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let Some(mut page) = self.find(&format!("{path}{joint}limit={PAGE}{next}")).await? else {
+                return Ok(documents);
+            };
             if let Some(Json::Array(items)) = page.get_mut(key).map(Json::take) {
                 documents.extend(items);
             }

@@ -1,13 +1,13 @@
 //! What is deployed: the project in a file, and the packages of its functions.
 
-use std::path::Path;
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use serde_json::{Map, Value as Json, json};
 use wisp::{
     component::package::{self, PackageLimits},
     config::{
-        self, Config, Environment, FunctionConfig, Problem,
+        self, AsyncConfig, Config, Environment, FunctionConfig, Problem,
         template::{Project, ProjectDomain, ProjectFunction, ProjectTrigger},
     },
 };
@@ -28,6 +28,16 @@ const DEFAULT_SERVICE: &str = "default";
 
 /// The rule that is what the API calls internet access.
 const INTERNET: &str = "*:*";
+
+/// What the hook of a component is called that wants none named.
+const HOOK: &str = "index.hook";
+
+/// Bytes that a disk of Function Compute can have.
+const DISKS: [u64; 2] = [512 << 20, 10_240 << 20];
+
+/// What functions that the API makes have.
+const MAX_INSTANCES: usize = 100;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name of the trigger that `[functions.<name>.http]` stands for.
 const HTTP_TRIGGER: &str = "http";
@@ -52,7 +62,44 @@ fn template(file: &Path) -> Result<Project, Failure> {
     let read = Project::load(file, Environment::new(&project::variable));
     let mut project = read.map_err(|error| Failure::usage(project::problems(&error)))?;
     build_rust(&mut project, file)?;
+    leave_out_cpu(&mut project, file);
+    let directory = file.parent().unwrap_or(Path::new(""));
+    for (name, domain) in &mut project.domains {
+        include_certificate(&mut domain.attributes, directory)
+            .with_context(|| format!("the certificate of domain {name} cannot be sent"))?;
+    }
     Ok(project)
+}
+
+/// Function Compute has 1 to 4 GB of memory for each processor and refuses others. Processors mean nothing to wisp, so what
+/// does not fit is no reason to deploy nothing.
+fn leave_out_cpu(project: &mut Project, file: &Path) {
+    for function in &mut project.functions {
+        let number = |name: &str| function.attributes.get(name).and_then(Json::as_f64);
+        let (Some(cpu), memory) = (number("cpu"), number("memorySize").unwrap_or(128.0)) else { continue };
+        if !(0.999..=4.001).contains(&(memory / 1024.0 / cpu)) {
+            function.attributes.remove("cpu");
+            let message = format!(
+                "`cpu` of function {} is left out: {cpu} processors do not go with {memory} MB of memory, of which Function \
+                 Compute wants 1 to 4 GB for each; wisp shares processors by itself",
+                function.name
+            );
+            project.warnings.push(Problem { file: file.to_owned(), line: None, message });
+        }
+    }
+}
+
+/// Serverless Devs takes a certificate and its key as texts in PEM or as the paths of files.
+fn include_certificate(attributes: &mut Map<String, Json>, directory: &Path) -> anyhow::Result<()> {
+    let Some(config) = attributes.get_mut("certConfig").and_then(Json::as_object_mut) else { return Ok(()) };
+    for key in ["certificate", "privateKey"] {
+        let Some(Json::String(text)) = config.get_mut(key) else { continue };
+        if !text.is_empty() && !text.contains("-----BEGIN") {
+            let path = directory.join(&*text);
+            *text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Rust is built here, where cargo is; the sources of other languages are the server's to build.
@@ -121,6 +168,13 @@ fn of_config(config: &Config, file: &Path) -> Project {
     for (name, domain) in &config.domains {
         let routes: Vec<Json> = domain.routes.iter().map(route).collect();
         let attributes = Map::from_iter([("routeConfig".to_owned(), json!({ "routes": routes }))]);
+        if domain.certificate.is_some() {
+            let message = format!(
+                "the certificate of domain {name} is not deployed; `wisp domain {name} --certificate FILE --private-key FILE` \
+                 sends it"
+            );
+            project.warnings.push(Problem { file: file.to_owned(), line: None, message });
+        }
         project.domains.insert(name.clone(), ProjectDomain { attributes, without_services: false, line: 1 });
     }
     project
@@ -153,6 +207,21 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     put("memorySize", json!(function.memory >> 20));
     put("instanceConcurrency", json!(function.instance_concurrency.get()));
     put("environmentVariables", json!(function.environment));
+    if DISKS.contains(&function.scratch) {
+        put("diskSize", json!(function.scratch >> 20));
+    }
+    let hook = |on: bool, name: &Option<std::sync::Arc<str>>| {
+        let handler = name.as_deref().unwrap_or(HOOK);
+        on.then(|| json!({ "handler": handler, "timeout": function.hook_timeout.as_secs() }))
+    };
+    let hooks = [
+        ("preFreeze", hook(function.pre_freeze, &function.pre_freeze_handler)),
+        ("preStop", hook(function.pre_stop, &function.pre_stop_handler)),
+    ];
+    let hooks: Map<_, _> = hooks.into_iter().filter_map(|(key, hook)| Some((key.to_owned(), hook?))).collect();
+    if !hooks.is_empty() {
+        put("instanceLifecycleConfig", Json::Object(hooks));
+    }
     let triggers = function.http.as_ref().map(|http| {
         let methods: Vec<&str> = http.methods.iter().map(http::Method::as_str).collect();
         let auth = match http.auth {
@@ -165,9 +234,32 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
     });
     let mut project = ProjectFunction::new(Some(function.service.clone()), function.name.clone());
     project.attributes = attributes;
+    project.async_config = async_config(&function.asynchronous);
+    if function.min_instances > 0 {
+        project.provision_config = Some(Map::from_iter([("target".to_owned(), json!(function.min_instances))]));
+    }
     project.code = Some(code(function).to_owned());
     project.triggers = triggers.into_iter().collect();
     project
+}
+
+/// What is asynchronous invocations' own; none, if all of it is as by default.
+fn async_config(config: &AsyncConfig) -> Option<Map<String, Json>> {
+    if *config == AsyncConfig::default() {
+        return None;
+    }
+    let destinations = [("onSuccess", &config.on_success), ("onFailure", &config.on_failure)].into_iter();
+    let destinations: Map<_, _> = destinations
+        .filter_map(|(key, destination)| {
+            Some((key.to_owned(), json!({ "destination": destination.as_ref()?.to_string() })))
+        })
+        .collect();
+    Some(Map::from_iter([
+        ("maxAsyncRetryAttempts".to_owned(), json!(config.max_retry_attempts)),
+        ("maxAsyncEventAgeInSeconds".to_owned(), json!(config.max_event_age.as_secs())),
+        ("statefulInvocation".to_owned(), json!(config.stateful)),
+        ("destinationConfig".to_owned(), Json::Object(destinations)),
+    ]))
 }
 
 /// The component; or the directory that the function sees as `/code`, if the component is at its top: then it is served
@@ -183,7 +275,17 @@ fn code(function: &FunctionConfig) -> &Path {
 fn lost_settings(function: &FunctionConfig) -> Vec<&'static str> {
     let lost = [
         ("`isolation`", function.isolation != config::Isolation::Instance),
-        ("`min_instances`", function.min_instances > 0),
+        ("`max_instances`", function.max_instances.get() != MAX_INSTANCES),
+        ("`scratch`", !DISKS.contains(&function.scratch)),
+        ("`idle_timeout`", function.idle_timeout != IDLE_TIMEOUT),
+        ("`initialization_failure`", function.initialization_failure != config::InitializationFailure::Retry),
+        ("`after_restore`", function.after_restore.is_some()),
+        ("`log_project`", !function.log_project.is_empty()),
+        ("`log_store`", !function.log_store.is_empty()),
+        (
+            "`payload_format`",
+            function.http.as_ref().is_some_and(|http| http.payload_format != config::PayloadFormat::Fc3),
+        ),
         ("`max_requests_per_instance`", function.max_requests_per_instance.is_some()),
         ("`code_dir`", function.code_dir.is_some() && code(function) == function.component),
         ("`allowed_outbound`", function.allowed_outbound.iter().any(|rule| rule != INTERNET)),
@@ -226,7 +328,7 @@ mod tests {
             Json::Object(hello.attributes.clone()),
             json!({
                 "initializer": "i.i", "initializationTimeout": 3, "timeout": 3, "memorySize": 256, "instanceConcurrency": 1,
-                "environmentVariables": {"A": "1"},
+                "environmentVariables": {"A": "1"}, "diskSize": 512,
             })
         );
         assert_eq!(hello.code.as_deref(), Some(Path::new("/srv/hello.wasm")));
@@ -240,7 +342,70 @@ mod tests {
             project.domains["example.com"].attributes["routeConfig"]["routes"],
             json!([{"path": "/*", "serviceName": "shop", "functionName": "hello", "qualifier": "LATEST"}])
         );
+        assert_eq!((&hello.async_config, &hello.provision_config), (&None, &None));
         let warnings: Vec<_> = project.warnings.iter().map(|warning| warning.message.as_str()).collect();
         assert_eq!(warnings, ["`isolation` of function hello cannot be told to the API, which has no such attributes"]);
+    }
+
+    #[test]
+    fn hooks_asynchronous_settings_and_kept_instances_of_a_wisp_toml_are_told_too() {
+        let text = "[functions.f]\ncomponent = \"f.wasm\"\npre_freeze = true\npre_stop = \"index.stop\"\nhook_timeout = \
+                    \"9 s\"\nmin_instances = 2\nidle_timeout = \"5 s\"\n[functions.f.async]\nmax_retry_attempts = \
+                    1\nmax_event_age = \"1 h\"\non_failure = \"default/g\"\n";
+        let file = Path::new("/srv/wisp.toml");
+        let project = of_config(&config::parse(text, file).unwrap(), file);
+        let function = &project.functions[0];
+        assert_eq!(
+            function.attributes["instanceLifecycleConfig"],
+            json!({
+                "preFreeze": {"handler": "index.hook", "timeout": 9},
+                "preStop": {"handler": "index.stop", "timeout": 9},
+            })
+        );
+        assert_eq!(
+            Json::Object(function.async_config.clone().unwrap()),
+            json!({
+                "maxAsyncRetryAttempts": 1, "maxAsyncEventAgeInSeconds": 3600, "statefulInvocation": false,
+                "destinationConfig": {"onFailure": {"destination": "default/g"}},
+            })
+        );
+        assert_eq!(Json::Object(function.provision_config.clone().unwrap()), json!({"target": 2}));
+        let warnings: Vec<_> = project.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, ["`idle_timeout` of function f cannot be told to the API, which has no such attributes"]);
+    }
+
+    #[test]
+    fn a_certificate_is_a_text_or_a_file_beside_the_project() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "-----BEGIN CERTIFICATE-----\n";
+        fs::write(directory.path().join("cert.pem"), text).unwrap();
+        let attributes = |certificate: &str| {
+            let config = json!({ "certConfig": { "certName": "c", "certificate": certificate, "privateKey": text } });
+            config.as_object().unwrap().clone()
+        };
+        for given in [text, "./cert.pem"] {
+            let mut attributes = attributes(given);
+            include_certificate(&mut attributes, directory.path()).unwrap();
+            assert_eq!(attributes["certConfig"]["certificate"], text);
+        }
+        let error = include_certificate(&mut attributes("none.pem"), directory.path()).unwrap_err();
+        assert!(error.to_string().contains("none.pem"), "{error}");
+    }
+
+    #[test]
+    fn processors_that_do_not_go_with_the_memory_are_left_out() {
+        let mut project = Project::default();
+        for (name, memory) in [("small", 128), ("fitting", 512)] {
+            let mut function = ProjectFunction::new(None, name.into());
+            function.attributes =
+                Map::from_iter([("cpu".to_owned(), json!(0.35)), ("memorySize".to_owned(), json!(memory))]);
+            project.functions.push(function);
+        }
+        leave_out_cpu(&mut project, Path::new("s.yaml"));
+        assert_eq!(
+            (project.functions[0].attributes.get("cpu"), project.functions[1].attributes.get("cpu")),
+            (None, Some(&json!(0.35)))
+        );
+        assert!(project.warnings[0].message.contains("function small"), "{:?}", project.warnings);
     }
 }

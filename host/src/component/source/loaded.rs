@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{BuildError, Job, Loading, Progress, failed_io, packages, typescript, user_error::UserError};
+use super::{BuildError, Job, Loading, Packages, Progress, failed_io, packages, typescript, user_error::UserError};
 use crate::{
     capability::{environment::Identity, outbound::OutboundPolicy},
     component::runtime::{self, Snapshot, SnapshotError, abi},
@@ -28,17 +28,14 @@ pub(super) fn build(
     loading: &Loading<'_>,
     progress: Progress<'_>,
 ) -> Result<Vec<String>, BuildError> {
-    let translated = match language {
-        Language::JavaScript => {
-            packages::check_node(&job.source)?;
-            translated(&job.source)?
+    if loading.packages == Packages::Installed {
+        match language {
+            Language::JavaScript => packages::check_node(&job.source)?,
+            Language::Python => packages::install_python(&job.source, progress)?,
+            Language::Rust => {}
         }
-        Language::Python => {
-            packages::install_python(&job.source, progress)?;
-            Vec::new()
-        }
-        Language::Rust => Vec::new(),
-    };
+    }
+    let translated = if language == Language::JavaScript { translated(&job.source)? } else { Vec::new() };
     let recipe = Recipe { job, language, loading, translated };
     let (snapshot, warnings) = match loading.evaluate {
         Evaluate::Build => recipe.evaluated(progress)?,
@@ -121,6 +118,7 @@ impl Recipe<'_> {
             outbound: Arc::new(OutboundPolicy::default()),
             limits: Arc::new(Limits { log: LOG, ..limits.clone() }),
             scratch: runtimes.scratch(),
+            data_dir: server.data_dir.as_path().into(),
             cpu_gate: runtimes.cpu_gate(),
             network_attempts: Some(runtime::network_attempts()),
         }

@@ -32,6 +32,7 @@ mod wit;
 
 use language::{JAVASCRIPT_ENTRIES, PYTHON_ENTRIES};
 pub use language::{detect, language_of_handler};
+pub(crate) use packages::not_included;
 pub use stale::is_stale;
 pub use wit::{WIT_FILES, wit_dir};
 
@@ -68,6 +69,18 @@ pub struct Loading<'a> {
     pub limits: &'a Limits,
     /// When the top level of the sources runs.
     pub evaluate: Evaluate,
+    /// Who sees to the packages that the sources depend on.
+    pub packages: Packages,
+}
+
+/// Packages that sources depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// Those of `requirements.txt` are installed, those of `package.json` must be.
+    Installed,
+    /// The sources come with all that they need, whatever these files say: nothing is fetched for whoever sends a code
+    /// package.
+    Included,
 }
 
 impl std::fmt::Debug for Loading<'_> {
@@ -98,6 +111,16 @@ pub struct BuildError {
     /// The last lines that the tool wrote; empty if it never ran.
     pub output: String,
 }
+
+impl BuildError {
+    /// Whether this machine failed, its disk above all, and not the sources or a tool.
+    pub(crate) fn is_hosts(&self) -> bool {
+        self.tool == HOST
+    }
+}
+
+/// Who fails where no tool does.
+const HOST: &str = "wisp";
 
 /// A language's tools as found on this machine.
 #[derive(Clone, Debug)]
@@ -300,7 +323,7 @@ fn unknown_language(source: &Path) -> BuildError {
 
 fn failed_io(source: &Path, error: io::Error) -> BuildError {
     BuildError {
-        tool: "wisp".into(),
+        tool: HOST.into(),
         directory: source.into(),
         reason: error.to_string(),
         advice: "Check that the sources, the component's directory and the data directory exist and may be written"

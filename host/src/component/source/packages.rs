@@ -10,6 +10,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{BuildError, Progress, failed_io, tool, wit::short_hex};
+use crate::config::Language;
 
 /// What names a Python function's packages.
 const REQUIREMENTS: &str = "requirements.txt";
@@ -56,6 +57,23 @@ pub(super) fn check_node(source: &Path) -> Result<(), BuildError> {
     }
     let reason = format!("package.json depends on {}, not installed in node_modules", missing.join(", "));
     Err(wrong(source, reason, "Run `npm install` in that directory"))
+}
+
+/// What a code package lacks that its own list of dependencies names, and the way out; `None` if nothing, as far as can be
+/// told without installing anything.
+pub(crate) fn not_included(source: &Path, language: Language) -> Option<String> {
+    match language {
+        Language::JavaScript => check_node(source).err().map(|error| {
+            format!("{}: put `node_modules` into the code package; nothing is installed here", error.reason)
+        }),
+        Language::Python => {
+            let requirements = fs::read(source.join(REQUIREMENTS)).ok()?;
+            let way_out = "requirements.txt names packages, and nothing is installed here: put them into the code package, \
+                           with `pip install --target . --requirement requirements.txt` in its directory";
+            (!names_nothing(&requirements)).then(|| way_out.to_owned())
+        }
+        Language::Rust => None,
+    }
 }
 
 /// Installs the packages of `requirements.txt`, unless they are there.
@@ -168,7 +186,13 @@ fn top_level(file: &Path) -> String {
 }
 
 fn wrong(source: &Path, reason: String, advice: &str) -> BuildError {
-    BuildError { tool: "wisp".into(), directory: source.into(), reason, advice: advice.into(), output: String::new() }
+    BuildError {
+        tool: "its packages".into(),
+        directory: source.into(),
+        reason,
+        advice: advice.into(),
+        output: String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `[domains."<name>"]`.
 
+use std::fs;
+
 use http::Method;
 
 use super::{
@@ -7,7 +9,10 @@ use super::{
     function::{methods, service},
     text,
 };
-use crate::config::{DomainConfig, RouteConfig};
+use crate::{
+    config::{DomainConfig, DomainProtocol, RouteConfig},
+    tls::{Certificate, TlsVersions},
+};
 
 /// The version that changes with every deployment.
 const QUALIFIER: &str = "LATEST";
@@ -15,6 +20,8 @@ const QUALIFIER: &str = "LATEST";
 /// A domain whose routes are not followed yet.
 pub(super) struct Domain {
     pub(super) routes: Vec<Route>,
+    protocol: DomainProtocol,
+    certificate: Option<Certificate>,
 }
 
 /// A route and where to report that it leads nowhere.
@@ -25,7 +32,8 @@ pub(super) struct Route {
 
 impl From<Domain> for DomainConfig {
     fn from(domain: Domain) -> Self {
-        Self { routes: domain.routes.into_iter().map(|route| route.config).collect() }
+        let Domain { routes, protocol, certificate } = domain;
+        Self { protocol, certificate, routes: routes.into_iter().map(|route| route.config).collect() }
     }
 }
 
@@ -36,7 +44,33 @@ pub(super) fn domain(name: &str, section: &mut Section<'_>) -> Domain {
     }
     let routes = section.list("routes", route);
     check_overlap(&routes, section);
-    Domain { routes }
+    let certificate = certificate(section);
+    let protocol = section.choice("protocol", &PROTOCOLS).unwrap_or_default();
+    if protocol == DomainProtocol::Https && certificate.is_none() && !section.has("certificate") {
+        section.problem("protocol", "is \"https\", but there is no certificate; give `certificate` and `private_key`");
+    }
+    Domain { routes, protocol, certificate }
+}
+
+const PROTOCOLS: [(&str, DomainProtocol); 3] =
+    [("http", DomainProtocol::Http), ("https", DomainProtocol::Https), ("http,https", DomainProtocol::Both)];
+
+/// `certificate` and `private_key`: files in PEM.
+fn certificate(section: &mut Section<'_>) -> Option<Certificate> {
+    let (certificate, private_key) = (pem(section, "certificate"), pem(section, "private_key"));
+    match (section.has("certificate"), section.has("private_key")) {
+        (true, false) => section.problem("certificate", "is given without `private_key`; give both"),
+        (false, true) => section.problem("private_key", "is given without `certificate`; give both"),
+        _ => {}
+    }
+    let made = Certificate::new(&certificate?, &private_key?, TlsVersions::default());
+    made.map_err(|error| section.problem("certificate", error.to_string())).ok()
+}
+
+fn pem(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let path = section.path(key)?;
+    let text = fs::read_to_string(&path);
+    text.map_err(|error| section.problem(key, format!("{} cannot be read: {error}", path.display()))).ok()
 }
 
 fn route(section: &mut Section<'_>) -> Route {

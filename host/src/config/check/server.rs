@@ -62,6 +62,7 @@ pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig 
     let server = ServerConfig {
         listen: address(section, "listen", LISTEN),
         api_listen,
+        tls_listen: section.parsed("tls_listen", "an address and a port, such as \"127.0.0.1:9443\""),
         data_dir: section.path("data_dir").unwrap_or_else(|| section.file.directory().join(DATA_DIR)),
         artifact_cache: section.or("artifact_cache", ARTIFACT_CACHE).0,
         trusted_proxies: networks(section),
@@ -120,13 +121,21 @@ fn certificates(section: &mut Section<'_>) -> Vec<CertificateDer<'static>> {
 }
 
 fn check_listeners(server: &ServerConfig, has_keys: bool, section: &Section<'_>) {
-    let ServerConfig { listen, api_listen, .. } = server;
+    let ServerConfig { listen, api_listen, tls_listen, .. } = server;
     if !has_keys && !api_listen.ip().is_loopback() {
         let reason = format!(
             "{api_listen} can be reached from other machines, but no access keys are configured; add \
              [[access_keys]], or give a loopback address such as \"127.0.0.1:9001\""
         );
         section.problem("api_listen", reason);
+    }
+    for (key, other) in [("listen", listen), ("api_listen", api_listen)] {
+        if let Some(tls_listen) = tls_listen
+            && collide(tls_listen, other)
+        {
+            let reason = format!("{tls_listen} is taken by `{key}`, which is {other}; give another port");
+            section.problem("tls_listen", reason);
+        }
     }
     if collide(listen, api_listen) {
         section

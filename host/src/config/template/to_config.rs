@@ -301,6 +301,27 @@ impl Writer<'_> {
         if !written.is_empty() {
             self.line(line, &what, format_args!("[domains.{}]", quoted(name)));
             self.line(line, &what, format_args!("routes = [{}]", written.join(", ")));
+            self.encryption(&what, attributes, line);
+        }
+    }
+
+    /// The certificate of a domain, which a `wisp.toml` has in files, and its protocol.
+    fn encryption(&mut self, what: &str, attributes: &serde_json::Map<String, Json>, line: usize) {
+        let protocol = attributes.get("protocol").and_then(Json::as_str).unwrap_or("HTTP");
+        let file = |key: &str| attributes.get("certConfig")?.get(key)?.as_str().filter(|text| !text.is_empty());
+        match (file("certificate"), file("privateKey")) {
+            (Some(certificate), Some(key)) if ![certificate, key].iter().any(|text| text.contains("-----BEGIN")) => {
+                self.line(line, what, format_args!("certificate = {}", quoted(certificate)));
+                self.line(line, what, format_args!("private_key = {}", quoted(key)));
+                self.line(line, what, format_args!("protocol = {}", quoted(&protocol.to_ascii_lowercase())));
+            }
+            (None, None) if protocol == "HTTP" => {}
+            _ => {
+                let message = format!(
+                    "{what} is served by HTTP alone: its certificate is not in files; `wisp deploy` sends the text of one"
+                );
+                self.warn(line, message);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use http::{Uri, header, request};
 use super::request_record::InsidePath;
 use crate::{
     catalog::{Catalog, DomainRoutes, LATEST, RewriteRule, RouteError, Target, rewritten},
+    config::DomainProtocol,
     platform_error::PlatformError,
 };
 
@@ -27,8 +28,8 @@ pub(super) struct Found<'a> {
     qualifier: Cow<'a, str>,
     /// Where the path inside the function begins.
     pub(super) inside: InsidePath,
-    /// Whether a custom domain leads here.
-    pub(super) by_domain: bool,
+    /// How the custom domain that leads here may be asked, if one does.
+    pub(super) domain: Option<DomainProtocol>,
     rewrite: &'a [RewriteRule],
 }
 
@@ -97,7 +98,7 @@ fn by_proxy_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
         function: decoded(function),
         qualifier: decoded(qualifier),
         inside: InsidePath(path.len() - inside.len()),
-        by_domain: false,
+        domain: None,
         rewrite: &[],
     }))
 }
@@ -113,7 +114,7 @@ fn by_function_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
         function: decoded(function),
         qualifier: decoded(qualifier),
         inside: InsidePath(path.len() - inside.len()),
-        by_domain: false,
+        domain: None,
         rewrite: &[],
     }))
 }
@@ -142,7 +143,7 @@ fn by_route<'a>(
         function: Cow::Borrowed(&route.function),
         qualifier: Cow::Borrowed(&route.qualifier),
         inside: InsidePath(0),
-        by_domain: true,
+        domain: Some(routes.protocol()),
         rewrite: &route.rewrite,
     })
 }
@@ -164,7 +165,7 @@ fn by_local_name<'a>(lower: String, head: &'a request::Parts, domain: &'a str) -
         function: Cow::Borrowed(function),
         qualifier: Cow::Borrowed(LATEST),
         inside: InsidePath(0),
-        by_domain: false,
+        domain: None,
         rewrite: &[],
     })
 }

@@ -18,10 +18,15 @@ pub(crate) use request_record::{client_ip, read_body};
 use self::request_record::{InsidePath, RequestTexts};
 use super::payload;
 use crate::{
-    api::{check_trigger, signature::Caller},
-    catalog::{Catalog, Resolved, Revision},
+    api::{
+        asynchronous::{enqueue, new_event},
+        check_trigger,
+        invocations::is_asynchronous,
+        signature::Caller,
+    },
+    catalog::{Resolved, Revision, Target},
     component::HttpEntry,
-    config::{HttpTriggerConfig, PayloadFormat, TriggerAuth},
+    config::{DomainProtocol, HttpTriggerConfig, PayloadFormat, TriggerAuth},
     host::FunctionHost,
     invoke::{Invocation, InvokeError, LeasedBody},
     platform_error::{ErrorForm, PlatformError},
@@ -29,14 +34,25 @@ use crate::{
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
 
+/// Whether the caller waits for the answer.
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
+
 /// A body on its way to the client: whole, or still being written by a guest.
 pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
 
 /// Any error of a request's body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Who sends a request, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    /// By TLS, to this host.
+    pub(crate) is_encrypted: bool,
+}
+
 /// Answers one request. There is always an answer, and it always carries `x-fc-request-id`.
-pub(crate) async fn handle<B>(host: &FunctionHost, peer: SocketAddr, request: Request<B>) -> Response<ResponseBody>
+pub(crate) async fn handle<B>(host: &FunctionHost, client: Client, request: Request<B>) -> Response<ResponseBody>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
@@ -44,7 +60,7 @@ where
     invocation.trace_parent = header_text(request.headers(), "traceparent");
     let id = invocation.id;
     let is_head = request.method() == Method::HEAD;
-    let answer = respond(host, peer, request, invocation).await;
+    let answer = respond(host, client, request, invocation).await;
     let mut response = answer.unwrap_or_else(|error| error.response(&id));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -54,7 +70,7 @@ where
 
 async fn respond<B>(
     host: &FunctionHost,
-    peer: SocketAddr,
+    client: Client,
     request: Request<B>,
     invocation: Invocation,
 ) -> Result<Response<ResponseBody>, TriggerError>
@@ -63,7 +79,7 @@ where
 {
     let (head, body) = request.into_parts();
     request_record::check_limits(&head, host.limits())?;
-    let Resolution { revision, inside, format, auth, rewritten } = resolve(&host.catalog(), &head)?;
+    let Resolution { revision, inside, format, auth, rewritten } = resolve(host, client, &head)?;
     // The signature is over the request as the client sent it.
     let caller = match auth {
         TriggerAuth::Anonymous => None,
@@ -73,7 +89,7 @@ where
     if let Some(uri) = rewritten {
         (head.uri, inside) = (uri, InsidePath(0));
     }
-    let client_ip = client_ip(&head.headers, peer, &host.server().trusted_proxies);
+    let client_ip = client_ip(&head.headers, client.address, &host.server().trusted_proxies);
     let exchange = Exchange { host, revision, inside, format, head, client_ip, invocation };
     match caller.filter(Caller::signs_body) {
         None => exchange.call(body).await,
@@ -96,8 +112,12 @@ struct Resolution {
 }
 
 /// The function that an address leads to, and the path inside it.
-fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<Resolution, PlatformError> {
-    let found = address::find(catalog, head)?;
+fn resolve(host: &FunctionHost, client: Client, head: &request::Parts) -> Result<Resolution, PlatformError> {
+    let catalog = host.catalog();
+    let found = address::find(&catalog, head)?;
+    if let Some(protocol) = found.domain {
+        check_protocol(protocol, host, client, head)?;
+    }
     let Resolved { revision, trigger } = catalog.resolve(&found.target())?;
     let Some(trigger) = trigger else {
         return Err(PlatformError::trigger_not_found(format!(
@@ -106,7 +126,7 @@ fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<Resolution, Platf
             revision.function.name, revision.function.service, revision.function.name
         )));
     };
-    if !trigger.own_addresses && !found.by_domain {
+    if !trigger.own_addresses && found.domain.is_none() {
         return Err(PlatformError::access_denied(format!(
             "the own addresses of function '{}' are switched off (`disableURLInternet`): use its custom domain",
             revision.function.name
@@ -120,6 +140,36 @@ fn resolve(catalog: &Catalog, head: &request::Parts) -> Result<Resolution, Platf
         auth: trigger.auth,
         rewritten: found.rewritten(head)?,
     })
+}
+
+/// A custom domain is asked as it is to be.
+fn check_protocol(
+    protocol: DomainProtocol,
+    host: &FunctionHost,
+    client: Client,
+    head: &request::Parts,
+) -> Result<(), PlatformError> {
+    let domain = address::host_of(head);
+    match protocol {
+        DomainProtocol::Both => Ok(()),
+        DomainProtocol::Https if client.is_encrypted || came_encrypted(host, client, head) => Ok(()),
+        DomainProtocol::Https => Err(PlatformError::access_denied(format!(
+            "domain name '{domain}' takes HTTPS only: ask for https://{domain}{}",
+            head.uri.path()
+        ))),
+        DomainProtocol::Http if !client.is_encrypted => Ok(()),
+        DomainProtocol::Http => Err(PlatformError::access_denied(format!(
+            "domain name '{domain}' takes HTTP only: ask for http://{domain}{}",
+            head.uri.path()
+        ))),
+    }
+}
+
+/// Whether a trusted proxy says that it was asked by HTTPS.
+fn came_encrypted(host: &FunctionHost, client: Client, head: &request::Parts) -> bool {
+    let proxy = client.address.ip().to_canonical();
+    host.server().trusted_proxies.iter().any(|network| network.contains(&proxy))
+        && head.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Method) -> Result<(), PlatformError> {
@@ -148,12 +198,38 @@ impl Exchange<'_> {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
+        if self.head.headers.contains_key(INVOCATION_TYPE) && is_asynchronous(&self.head.headers)? {
+            return Box::pin(self.enqueue(body)).await;
+        }
         match self.revision.ready.http_entry() {
             // Boxed: the whole size of a connection's future is copied several times at every request.
             HttpEntry::Handler => Box::pin(self.call_handler(body)).await,
             HttpEntry::Event => Box::pin(self.call_event(body)).await,
             HttpEntry::WasiHttp => Box::pin(self.stream(body)).await,
         }
+    }
+
+    /// `x-fc-invocation-type: Async`: the request becomes an event that is called later, and its answer is nobody's.
+    async fn enqueue<B>(mut self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let function = &self.revision.function;
+        if !matches!(self.revision.ready.http_entry(), HttpEntry::Event) {
+            return Err(TriggerError::Platform(PlatformError::invalid_argument(format!(
+                "function '{}' answers requests itself, and asynchronous ones are for functions with an event handler: leave \
+                 `{INVOCATION_TYPE}` out, or give the function one",
+                function.name
+            ))));
+        }
+        let mut new = new_event(&self.head.headers, self.invocation.id)?;
+        let body = read_body(&self.head, body, self.host.limits().async_body).await?;
+        request_record::strip_ignored(&mut self.head.headers);
+        new.payload = payload::encode(self.format, &self.parts(&body)).into();
+        let service = Some(&*self.revision.function.service).filter(|service| !service.is_empty());
+        let target = Target { service, function: &self.revision.function.name, qualifier: &self.revision.qualifier };
+        let accepted = enqueue(self.host, target, new, ErrorForm::Fc2).await?;
+        Ok(accepted.map(|_| whole(Bytes::new())))
     }
 
     /// `wisp:function/http-handler`: the request as a record.
