@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up on a fresh machine: cargo 1.95, node 20, npm, python 3.11, and apt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench build runtimes tools tools-rust tools-js tools-python examples clean
+.PHONY: help demo test lint bench build runtimes tools tools-rust tools-js tools-python tools-servers examples clean
 
 WISP := target/release/wisp
 
@@ -36,7 +36,11 @@ runtimes: tools-rust ## Build the language runtimes that sources are loaded into
 	@guest-sdk/js/build
 	@guest-sdk/python/build
 
-tools: tools-rust tools-js tools-python runtimes ## Install what the guests are built with
+# Databases for the tests of functions that use them.
+tools-servers:
+	@scripts/install-servers
+
+tools: tools-rust tools-js tools-python tools-servers runtimes ## Install what the guests and their tests need
 
 # A Rust toolchain with a wasm32-wasip2 target needs nothing more; otherwise Debian's compiler and C library.
 tools-rust:

@@ -16,7 +16,7 @@ mod native;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Connections of the load: enough to keep two cores busy, few enough for a small machine.
-const CONNECTIONS: usize = 256;
+const CONNECTIONS: usize = 64;
 
 /// Rounds, and how long each server has the load in one.
 const ROUNDS: usize = 5;

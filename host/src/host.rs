@@ -448,7 +448,7 @@ impl FunctionHost {
             .map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
         Ok(Policy {
             identity: Arc::new(Identity::new(&self.0.server, function, &origin.qualifier, &origin.version)),
-            outbound: Arc::new(outbound),
+            outbound: Arc::new(outbound.trusting(&self.0.server.trusted_certificates)),
             limits: self.0.limits.clone(),
             scratch: self.0.scratch.clone(),
             data_dir: self.0.server.data_dir.as_path().into(),

@@ -26,6 +26,7 @@ pub mod client;
 pub mod project;
 pub mod recorder;
 pub mod sdk;
+pub mod servers;
 
 pub use client::Answer;
 pub use project::Project;
@@ -157,6 +158,7 @@ impl TestHost {
     /// Starts a host with the functions of a project, which are built. `toml` stands in the project's directory.
     pub async fn start_project(project: &Project, toml: &str) -> Self {
         let config = project.config(toml);
+        tokio::task::block_in_place(|| Project::compile(&config));
         let host = FunctionHost::new(config.server.clone(), config.limits.clone()).unwrap();
         let started = Self::serve(host, tempfile::tempdir().unwrap(), &config).await;
         started.unwrap_or_else(|errors| panic!("{errors:?}"))

@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -65,7 +65,8 @@ impl WasiHttpHooks for OutboundHttp {
 async fn send(policy: &OutboundPolicy, mut request: http::Request<WasiBody>, options: RequestOptions) -> Sent {
     let destination = Destination::of(request.uri())?;
     let address = destination.resolve(policy).await?;
-    let connect = timeout(options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT), destination.connect(address));
+    let tls = policy.tls();
+    let connect = timeout(options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT), destination.connect(address, &tls));
     let stream = connect.await.map_err(|_| Error::ConnectionTimeout)??;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // The connection needs a task of its own: the guest may be busy elsewhere while bytes arrive. It ends with its guest,
@@ -126,7 +127,7 @@ impl Destination {
         Error::HttpRequestDenied
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<Box<dyn Stream>, Error> {
+    async fn connect(&self, address: SocketAddr, tls: &TlsConnector) -> Result<Box<dyn Stream>, Error> {
         let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
             _ => Error::Connect(error),
@@ -136,7 +137,7 @@ impl Destination {
             return Ok(Box::new(stream));
         }
         let name = ServerName::try_from(self.host.clone())?;
-        Ok(Box::new(TLS.connect(name, stream).await.map_err(Error::Tls)?))
+        Ok(Box::new(tls.connect(name, stream).await.map_err(Error::Tls)?))
     }
 }
 
@@ -147,13 +148,6 @@ fn no_such_name(_: io::Error) -> Error {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// One client configuration for all guests: it holds the root certificates and no secret.
-static TLS: LazyLock<TlsConnector> = LazyLock::new(|| {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-});
 
 /// A response whose body fails when no bytes come for too long.
 fn paced(response: http::Response<hyper::body::Incoming>, between_bytes: Duration) -> http::Response<WasiBody> {
@@ -180,7 +174,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { drop(listener.accept().await) });
         let destination = Destination { host: "localhost".into(), port: address.port(), tls: true };
-        let error = destination.connect(address).await.err().unwrap();
+        let error = destination.connect(address, &super::super::tls::connector(&[])).await.err().unwrap();
         assert!(matches!(error, Error::Tls(_)), "{error}");
         server.await.unwrap();
     }

@@ -11,6 +11,7 @@ pub(crate) mod http;
 pub mod outbound;
 pub(crate) mod sockets;
 pub(crate) mod stdio;
+pub(crate) mod tls;
 
 /// A linker with all that wisp offers to components of one engine.
 ///

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use rustls::pki_types::CertificateDer;
+
 mod access_key;
 mod check;
 mod environment;
@@ -68,6 +70,8 @@ pub struct ServerConfig {
     pub artifact_cache: u64,
     /// Networks whose `x-forwarded-for` is believed. Default: none.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Root certificates by which guests know HTTPS servers, beside the well-known ones. Default: none.
+    pub trusted_certificates: Vec<CertificateDer<'static>>,
     /// How long what runs may go on after a stop signal. Default 30 s.
     pub grace_period: Duration,
     /// How many instances may live at once, over all functions. Default 1000.

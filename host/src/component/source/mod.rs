@@ -18,6 +18,7 @@ use super::runtime::Runtimes;
 use crate::config::{BuildConfig, Evaluate, FunctionConfig, Language, Limits, ServerConfig};
 
 mod javascript;
+mod language;
 mod loaded;
 mod packages;
 mod python;
@@ -29,6 +30,8 @@ mod typescript;
 mod user_error;
 mod wit;
 
+use language::{JAVASCRIPT_ENTRIES, PYTHON_ENTRIES};
+pub use language::{detect, language_of_handler};
 pub(crate) use packages::not_included;
 pub use stale::is_stale;
 pub use wit::{WIT_FILES, wit_dir};
@@ -228,44 +231,6 @@ fn load(plan: &Plan<'_>, language: Language, job: &Job<'_>, progress: Progress<'
         });
     };
     loaded::build(job, language, loading, progress)
-}
-
-/// Files that tell that a directory holds JavaScript or TypeScript.
-const JAVASCRIPT_ENTRIES: &[&str] = &[
-    "index.js",
-    "index.mjs",
-    "index.cjs",
-    "index.ts",
-    "index.mts",
-    "index.cts",
-    "index.tsx",
-    "index.jsx",
-    "server.js",
-    "server.mjs",
-    "server.ts",
-    "app.js",
-    "app.mjs",
-    "app.ts",
-    "main.js",
-    "main.mjs",
-    "main.ts",
-];
-
-/// Files that tell that a directory holds Python.
-const PYTHON_ENTRIES: &[&str] = &["app.py", "main.py", "index.py", "wsgi.py", "asgi.py", "manage.py"];
-
-/// The language of the sources in a directory, by the files that its tools look for.
-pub fn detect(source: &Path) -> Option<Language> {
-    let has = |name: &str| source.join(name).is_file();
-    if has("Cargo.toml") {
-        Some(Language::Rust)
-    } else if has("package.json") || JAVASCRIPT_ENTRIES.iter().any(|name| has(name)) {
-        Some(Language::JavaScript)
-    } else if PYTHON_ENTRIES.iter().any(|name| has(name)) {
-        Some(Language::Python)
-    } else {
-        None
-    }
 }
 
 /// What this machine can build, for `wisp doctor`. The tools of a project (`node_modules`, `.venv`) are looked for from

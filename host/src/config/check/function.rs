@@ -66,7 +66,9 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
     if let Err(reason) = text::name(name, text::FUNCTION_NAME) {
         section.problem_here(&reason);
     }
-    let build = section.table("build", build).or_else(|| build_here(section));
+    let handler = told(section, "handler", "");
+    let build = section.table("build", build);
+    let build = build.map(|build| with_language(build, &handler)).or_else(|| build_here(section, &handler));
     let (pre_freeze, pre_freeze_handler) = hook(section, "pre_freeze");
     let (pre_stop, pre_stop_handler) = hook(section, "pre_stop");
     let function = FunctionConfig {
@@ -75,7 +77,7 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
         component: component(name, build.as_ref(), section),
         code_dir: section.path("code_dir").or_else(|| code_of(build.as_ref())),
         build,
-        handler: told(section, "handler", ""),
+        handler,
         initializer: named_handler(section, "initializer"),
         timeout: section.within("timeout", TIMEOUT, TIMEOUT_RANGE).0,
         initialization_timeout: section.within("initialization_timeout", TIMEOUT, INITIALIZATION_RANGE).0,
@@ -176,19 +178,22 @@ fn hook_handler(section: &mut Section<'_>, key: &'static str) -> Option<Arc<str>
 
 /// A function that names neither a component nor a `build` is made of the sources beside the file, if there are any that
 /// a language runtime takes.
-fn build_here(section: &mut Section<'_>) -> Option<BuildConfig> {
+fn build_here(section: &mut Section<'_>, handler: &str) -> Option<BuildConfig> {
     if section.has("component") || section.has("build") {
         return None;
     }
     let source = own_directory(section.file.directory());
-    let language = source::detect(&source)?;
-    (language != Language::Rust).then_some(BuildConfig {
-        source,
-        language: None,
-        command: None,
-        world: None,
-        evaluate: Evaluate::Build,
-    })
+    let here = BuildConfig { source, language: None, command: None, world: None, evaluate: Evaluate::Build };
+    let here = with_language(here, handler);
+    let language = here.language.or_else(|| source::detect(&here.source))?;
+    (language != Language::Rust).then_some(here)
+}
+
+/// The file that the handler is in says it, before the files that tools look for do: a `package.json` may stand beside
+/// Python for the sake of its web pages.
+fn with_language(build: BuildConfig, handler: &str) -> BuildConfig {
+    let language = build.language.or_else(|| source::language_of_handler(&build.source, handler));
+    BuildConfig { language, ..build }
 }
 
 /// What a language runtime loaded, it may want to read again: data files, modules that are imported late.

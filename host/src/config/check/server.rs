@@ -8,6 +8,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{Section, text::told};
 use crate::config::{
@@ -65,6 +66,7 @@ pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig 
         data_dir: section.path("data_dir").unwrap_or_else(|| section.file.directory().join(DATA_DIR)),
         artifact_cache: section.or("artifact_cache", ARTIFACT_CACHE).0,
         trusted_proxies: networks(section),
+        trusted_certificates: certificates(section),
         grace_period: section.within("grace_period", GRACE_PERIOD, ANY_TIME).0,
         max_instances: at_least_one(section, "max_instances", MAX_INSTANCES, COUNT),
         max_connections: at_least_one(section, "max_connections", MAX_CONNECTIONS, COUNT),
@@ -103,6 +105,19 @@ fn network(text: &str, section: &Section<'_>) -> Option<IpNet> {
         section.problem("trusted_proxies", format!("{text:?} is no network, such as \"10.0.0.0/8\", and no address"));
     }
     network.ok()
+}
+
+fn certificates(section: &mut Section<'_>) -> Vec<CertificateDer<'static>> {
+    let key = "trusted_certificates";
+    let Some(path) = section.path(key) else { return Vec::new() };
+    let read = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let reason = match read {
+        Ok(certificates) if !certificates.is_empty() => return certificates,
+        Ok(_) => "it holds no certificate".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    section.problem(key, format!("{}: {reason}; give a file with certificates in PEM", path.display()));
+    Vec::new()
 }
 
 fn check_listeners(server: &ServerConfig, has_keys: bool, section: &Section<'_>) {
