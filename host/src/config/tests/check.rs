@@ -707,3 +707,28 @@ fn with_access_keys_the_api_may_be_reached_from_other_machines() {
     let text = format!("{KEY}[server]\napi_listen = \"0.0.0.0:9001\"\n");
     assert_eq!(config(&text).server.api_listen.port(), 9001);
 }
+
+#[test]
+fn what_is_wrong_with_the_https_of_a_domain_is_named() {
+    let domain = |lines: &str| {
+        let route = "routes = [{ path = \"/*\", function = \"f\" }]";
+        wrong(&format!("[functions.f]\ncomponent = \"f.wasm\"\nhttp = {{}}\n[domains.\"a.net\"]\n{route}\n{lines}\n"))
+    };
+    for (lines, reason) in [
+        ("protocol = \"https\"", "`protocol` in [domains.\"a.net\"]: is \"https\", but there is no certificate"),
+        (
+            "protocol = \"ftp\"",
+            "`protocol` in [domains.\"a.net\"]: \"ftp\" is none of \"http\", \"https\", \"http,https\"",
+        ),
+        ("certificate = \"Cargo.toml\"", "`certificate` in [domains.\"a.net\"]: is given without `private_key`"),
+        ("private_key = \"Cargo.toml\"", "`private_key` in [domains.\"a.net\"]: is given without `certificate`"),
+        ("certificate = \"none.pem\"\nprivate_key = \"none.pem\"", "none.pem cannot be read"),
+        ("certificate = \"Cargo.toml\"\nprivate_key = \"Cargo.toml\"", "the certificate cannot be read as PEM"),
+    ] {
+        let said = domain(lines);
+        assert!(said.contains(reason), "{lines}: {said}");
+    }
+    let taken = wrong("[server]\ntls_listen = \"0.0.0.0:9001\"\n");
+    assert!(taken.contains("`tls_listen` in [server]: 0.0.0.0:9001 is taken by `api_listen`"), "{taken}");
+    assert_eq!(config("").server.tls_listen, None);
+}
