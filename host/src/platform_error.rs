@@ -11,7 +11,7 @@ use crate::{
     control::{self, ErrorKind},
     delivery::{EventsError, SubmitError},
     invoke::{InvokeError, RequestId},
-    trigger::source::TriggerError,
+    trigger::source::{ReceiveError, TriggerError},
 };
 
 /// Seconds after which a throttled caller may try again.
@@ -147,6 +147,15 @@ impl From<SubmitError> for PlatformError {
             SubmitError::Duplicate { .. } => {
                 Self::new(StatusCode::CONFLICT, "StatefulAsyncInvocationAlreadyExists", message)
             }
+        }
+    }
+}
+
+impl From<ReceiveError> for PlatformError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Events(error) => error.into(),
+            ReceiveError::Full(..) => Self::new(StatusCode::TOO_MANY_REQUESTS, "ResourceExhausted", error.to_string()),
         }
     }
 }

@@ -25,4 +25,5 @@ mod runtimes;
 mod shutdown;
 mod source_examples;
 mod sources;
+mod triggers;
 mod unread_bodies;

@@ -20,6 +20,7 @@ mod fc2016;
 mod fc2023;
 mod fields;
 mod functions;
+mod ingress;
 mod inspect;
 mod instances;
 pub(crate) mod invocations;
@@ -93,6 +94,9 @@ where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     let (head, body) = request.into_parts();
+    if let Some(place) = ingress::Place::of(operation.1) {
+        return ingress::receive(host, place, (head, body), peer, &id).await;
+    }
     if !matches!(operation.1, ["2016-08-15" | "2023-03-30" | "wisp", ..] | ["metrics"]) {
         return Err(PlatformError::path_not_supported(operation.0, head.uri.path()));
     }

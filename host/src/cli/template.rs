@@ -92,6 +92,12 @@ pub(super) enum Template {
     PythonHttp,
     /// A Flask application
     Flask,
+    /// A function in JavaScript that a timer calls
+    JsTimer,
+    /// A function in JavaScript that is called when files come to a directory
+    JsBucket,
+    /// A function in JavaScript that takes the messages of a queue
+    JsQueue,
     /// Short links over HTTP, in Rust
     RustHttp,
     /// An event function in Rust that counts words
@@ -112,6 +118,8 @@ pub(super) enum Trial {
     Get(&'static str),
     /// An event.
     Event(&'static str),
+    /// A command.
+    Command(&'static str),
 }
 
 impl Template {
@@ -125,6 +133,9 @@ impl Template {
             Self::PythonEvent => "python-event",
             Self::PythonHttp => "python-http",
             Self::Flask => "flask",
+            Self::JsTimer => "js-timer",
+            Self::JsBucket => "js-bucket",
+            Self::JsQueue => "js-queue",
             Self::RustHttp => "rust-http",
             Self::RustEvent => "rust-event",
             Self::JsHttpComponentize => "js-http-componentize",
@@ -186,6 +197,11 @@ impl Template {
             | Self::PythonHttp
             | Self::Flask => Trial::Get(""),
             Self::JsHttpComponentize => Trial::Get("todos"),
+            Self::JsTimer => Trial::Command("wisp trigger fire tick"),
+            Self::JsBucket => Trial::Command("echo the more we learn > uploads/hello.txt"),
+            Self::JsQueue => Trial::Command(
+                r#"curl -d '{"to": "Ada", "text": "hello"}' http://127.0.0.1:9001/queues/letters/messages"#,
+            ),
             Self::RustEvent => Trial::Event("the more we learn the more we see"),
             Self::JsEvent | Self::JsEventComponentize => {
                 Trial::Event(r#"{"currency": "USD", "items": [{"sku": "pen", "price": 1.5, "quantity": 4}]}"#)
@@ -211,6 +227,9 @@ impl Template {
             Self::PythonEvent => template!("python-event", "main.py", "wisp.toml"),
             Self::PythonHttp => template!("python-http", "main.py", "wisp.toml"),
             Self::Flask => template!("flask", "app.py", "requirements.txt", "wisp.toml"),
+            Self::JsTimer => template!("js-timer", "index.js", "wisp.toml"),
+            Self::JsBucket => template!("js-bucket", "index.js", "uploads/.gitkeep", "wisp.toml"),
+            Self::JsQueue => template!("js-queue", "index.js", "wisp.toml"),
             Self::RustHttp => example!("rust-http", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::RustEvent => example!("rust-event", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::JsHttpComponentize => example!("js-http", "package.json", "index.js", "wisp.toml"),

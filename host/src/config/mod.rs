@@ -28,7 +28,7 @@ pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
 pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
 pub use environment::Environment;
 pub(crate) use nearest::hint;
-pub use source::{SourceConfig, TriggerConfig};
+pub use source::{BucketConfig, InboxConfig, InboxKind, SourceConfig, TriggerConfig};
 
 pub use crate::catalog::RewriteRule;
 

@@ -1,22 +1,81 @@
 //! `[sources.<name>]` and `[functions.<name>.triggers.<name>]`: where events come from, and to whom they go.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-pub use crate::trigger::settings::TriggerSettings;
+use super::Secret;
+use crate::trigger::settings::TriggerSettings;
 
 /// One of `[sources.<name>]`: a place that events come from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SourceConfig {}
+pub enum SourceConfig {
+    /// A directory as a bucket of OSS.
+    Bucket(BucketConfig),
+    /// What others send by HTTP.
+    Inbox(InboxConfig),
+}
+
+/// `type = "bucket"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketConfig {
+    /// The directory; a key is a path below it.
+    pub path: PathBuf,
+    /// How long a file must be left alone before it is complete. Default 500 ms.
+    pub settle: Duration,
+    /// How often the whole directory is looked at, besides the system's notices. Default 30 s.
+    pub rescan: Duration,
+    /// Whether a new trigger gets events of the files that are there already. Default: no.
+    pub deliver_existing: bool,
+}
+
+/// `type = "topic"`, `"queue"`, `"cloudevents"` or `"s3"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxConfig {
+    /// What is sent.
+    pub kind: InboxKind,
+    /// What senders show; `None`: whoever may call the API may send.
+    pub token: Option<Secret>,
+    /// How many messages may wait, of each trigger or of the queue. Default 10,000.
+    pub max_messages: usize,
+}
+
+/// What comes by HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboxKind {
+    /// Messages for every trigger that there is.
+    Topic,
+    /// Messages for one trigger, kept until there is one.
+    Queue,
+    /// CloudEvents.
+    CloudEvents,
+    /// Notifications of an S3-compatible store.
+    S3,
+}
 
 impl SourceConfig {
     /// `type`, as it is written.
     pub fn kind(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::Bucket(_) => "bucket",
+            Self::Inbox(inbox) => match inbox.kind {
+                InboxKind::Topic => "topic",
+                InboxKind::Queue => "queue",
+                InboxKind::CloudEvents => "cloudevents",
+                InboxKind::S3 => "s3",
+            },
+        }
     }
 
     /// The types of triggers that take its events.
     pub fn trigger_types(&self) -> &'static [&'static str] {
-        match *self {}
+        match self {
+            Self::Bucket(_) => &["oss"],
+            Self::Inbox(inbox) => match inbox.kind {
+                InboxKind::Topic => &["mns_topic"],
+                InboxKind::Queue => &["eventbridge"],
+                InboxKind::CloudEvents => &["eventbridge", "cdn_events"],
+                InboxKind::S3 => &["oss"],
+            },
+        }
     }
 }
 

@@ -81,6 +81,11 @@ fn required_secret(section: &mut Section<'_>) -> Secret {
 }
 
 /// A text given in one of three ways. No problem says the text.
+/// `token`, `token_file` or `token_env` of a source.
+pub(super) fn token(section: &mut Section<'_>) -> Option<Secret> {
+    secret(section, &Keys { text: "token", file: "token_file", variable: "token_env" })
+}
+
 fn secret(section: &mut Section<'_>, keys: &Keys) -> Option<Secret> {
     let text: Option<String> = section.get(keys.text);
     let file = section.path(keys.file).and_then(|path| {

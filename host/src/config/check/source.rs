@@ -1,13 +1,15 @@
 //! `[sources.<name>]`: one function for each type, in a file of its own below `source/`.
 
 use super::{Found, Section, text};
-use crate::config::{SourceConfig, file::Problems, hint};
+use crate::config::{InboxKind, Problem, SourceConfig, file::Problems, hint};
+
+mod embedded;
 
 /// The longest name of a source.
 const NAME: usize = 128;
 
 /// The types of sources.
-const TYPES: &[&str] = &[];
+const TYPES: &[&str] = &["bucket", "topic", "queue", "cloudevents", "s3"];
 
 impl Found {
     /// All sources of a file.
@@ -18,6 +20,15 @@ impl Found {
                 section.problem_here(&reason);
             }
             let Some(source) = source(section) else { return };
+            if let SourceConfig::Bucket(bucket) = &source
+                && !bucket.path.is_dir()
+            {
+                let path = bucket.path.display();
+                let message =
+                    format!("source {name}: there is no directory {path}; its triggers start when it is made");
+                let place = section.place("path");
+                self.warnings.push(Problem { file: place.file, line: place.line, message });
+            }
             match self.sources.get(name) {
                 Some((first, _)) => section.clash(&format!("source {name}"), first),
                 None => drop(self.sources.insert(name.to_owned(), (place, source))),
@@ -61,6 +72,11 @@ fn source(section: &mut Section<'_>) -> Option<SourceConfig> {
         return None;
     };
     match kind.as_str() {
+        "bucket" => embedded::bucket(section),
+        "topic" => Some(embedded::inbox(InboxKind::Topic, section)),
+        "queue" => Some(embedded::inbox(InboxKind::Queue, section)),
+        "cloudevents" => Some(embedded::inbox(InboxKind::CloudEvents, section)),
+        "s3" => Some(embedded::inbox(InboxKind::S3, section)),
         other => {
             let hint = hint(other, TYPES.iter().copied());
             section.problem("type", format!("{other:?} is no type of sources; there are {}{hint}", TYPES.join(", ")));

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{Found, FunctionConfig, Section, text};
 use crate::{
     catalog::LATEST,
-    config::{TriggerConfig, hint, source::TriggerSettings},
-    trigger::settings::TYPES,
+    config::{TriggerConfig, hint},
+    trigger::settings::{TYPES, TriggerSettings},
 };
 
 /// The longest name of a trigger.
@@ -129,3 +129,7 @@ fn snake_case(key: &str) -> String {
     };
     key.chars().map(lower).collect()
 }
+
+#[cfg(test)]
+#[path = "../tests/triggers.rs"]
+mod tests;

@@ -11,15 +11,21 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use crate::config::PayloadFormat;
 
 mod api_gateway;
+mod cloud_event;
 mod cloudbase;
 mod fc3;
 mod integration;
+pub(crate) mod mns;
 mod occurrence;
+mod oss;
 mod request;
 mod timer;
 
+pub(crate) use cloud_event::CloudEvent;
 pub use integration::BadResponse;
+pub(crate) use mns::Message;
 pub(crate) use occurrence::{About, Occurrence};
+pub(crate) use oss::ObjectChange;
 
 /// A request as the trigger has it before it is an event.
 #[derive(Clone, Copy, Debug)]

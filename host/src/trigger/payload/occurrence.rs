@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::timer;
+use super::{CloudEvent, Message, ObjectChange, cloud_event, mns, oss, timer};
 use crate::{config::TriggerConfig, trigger::settings::TriggerSettings};
 
 /// One thing that happened.
@@ -13,6 +13,12 @@ use crate::{config::TriggerConfig, trigger::settings::TriggerSettings};
 pub(crate) enum Occurrence {
     /// A timer's time has come.
     Tick(Timestamp),
+    /// An object of a bucket changed.
+    Object(ObjectChange),
+    /// A message came to a topic or a queue.
+    Message(Message),
+    /// Somebody sent an event.
+    CloudEvent(CloudEvent),
 }
 
 /// What an event says of its surroundings.
@@ -36,6 +42,36 @@ impl Occurrence {
             (TriggerSettings::Timer(settings), Self::Tick(time)) => {
                 Ok(Some(timer::event(*time, &about.trigger.name, &settings.payload)))
             }
+            (TriggerSettings::Oss(settings), Self::Object(change)) => {
+                Ok(settings.takes(&change.event, &change.key).then(|| oss::event(change, about)))
+            }
+            (TriggerSettings::MnsTopic(settings), Self::Message(message)) => mns::event(message, settings, about),
+            (TriggerSettings::EventBridge(settings), Self::Message(message)) => mns::of_queue(message, settings, about),
+            (TriggerSettings::EventBridge(settings), Self::CloudEvent(event)) => {
+                Ok(cloud_event::eventbridge(event, settings))
+            }
+            (TriggerSettings::Cdn(settings), Self::CloudEvent(event)) => Ok(cloud_event::cdn(event, settings, about)),
+            (settings, _) => {
+                Err(format!("triggers of the type {} know nothing of what its source brings", settings.kind()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A trigger that payloads can be made for.
+    pub(crate) fn about_with(settings: TriggerSettings) -> TriggerConfig {
+        TriggerConfig {
+            name: "t".into(),
+            service: "s".into(),
+            function: "f".into(),
+            qualifier: "LATEST".into(),
+            source: Some("testbucket".into()),
+            enabled: true,
+            settings,
         }
     }
 }

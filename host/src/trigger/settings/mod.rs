@@ -8,14 +8,32 @@ use serde_json::Value;
 
 use super::schedule::Schedule;
 
+mod messages;
+mod oss;
+mod pattern;
+
+pub use self::{
+    messages::{CdnSettings, ContentFormat, DeliveryMode, EventBridgeSettings, EventSchema, TopicSettings},
+    oss::OssSettings,
+    pattern::Pattern,
+};
+
 /// The types of triggers that wisp carries out, besides `http`.
-pub const TYPES: &[&str] = &["timer"];
+pub const TYPES: &[&str] = &["timer", "oss", "mns_topic", "cdn_events", "eventbridge"];
 
 /// The settings of a trigger, by its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TriggerSettings {
     /// `timer`.
     Timer(TimerSettings),
+    /// `oss`.
+    Oss(OssSettings),
+    /// `mns_topic`.
+    MnsTopic(TopicSettings),
+    /// `cdn_events`.
+    Cdn(CdnSettings),
+    /// `eventbridge`.
+    EventBridge(EventBridgeSettings),
 }
 
 /// `timer`.
@@ -64,6 +82,10 @@ impl TriggerSettings {
     pub fn parse(kind: &str, config: &Value) -> Result<Self, SettingError> {
         match kind {
             "timer" => TimerSettings::parse(config).map(Self::Timer),
+            "oss" => OssSettings::parse(config).map(Self::Oss),
+            "mns_topic" => TopicSettings::parse(config).map(Self::MnsTopic),
+            "cdn_events" => CdnSettings::parse(config).map(Self::Cdn),
+            "eventbridge" => EventBridgeSettings::parse(config).map(Self::EventBridge),
             other => {
                 let known = TYPES.join(", ");
                 let hint = crate::config::hint(other, TYPES.iter().copied());
@@ -77,6 +99,10 @@ impl TriggerSettings {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Timer(_) => "timer",
+            Self::Oss(_) => "oss",
+            Self::MnsTopic(_) => "mns_topic",
+            Self::Cdn(_) => "cdn_events",
+            Self::EventBridge(_) => "eventbridge",
         }
     }
 
@@ -84,6 +110,12 @@ impl TriggerSettings {
     pub fn keys(kind: &str) -> &'static [&'static str] {
         match kind {
             "timer" => &["cronExpression", "payload", "missed"],
+            "oss" => &["events", "filter"],
+            "mns_topic" => &["notifyContentFormat", "notifyStrategy", "filterTag"],
+            "cdn_events" => &["eventName", "eventVersion", "notes", "filter"],
+            "eventbridge" => {
+                &["eventRuleFilterPattern", "eventSinkConfig", "eventSourceConfig", "runOptions", "asyncInvocationType"]
+            }
             _ => &[],
         }
     }

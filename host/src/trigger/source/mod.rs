@@ -8,6 +8,8 @@
 use futures_util::future::BoxFuture;
 
 mod bound;
+mod bucket;
+mod inbox;
 mod metrics;
 mod sink;
 mod status;
@@ -17,11 +19,11 @@ mod timer;
 use self::bound::Bound;
 pub use self::supervisor::start;
 pub(crate) use self::{
-    sink::{Delivered, Sink, Stopped},
-    status::State,
+    inbox::ReceiveError,
+    sink::{Sink, Stopped},
     supervisor::{TriggerError, Triggers},
 };
-use crate::trigger::settings::TriggerSettings;
+use crate::{config::SourceConfig, trigger::settings::TriggerSettings};
 
 /// Waits for what happens, and hands it over.
 pub(crate) trait Source: Send + Sync {
@@ -55,7 +57,12 @@ impl From<crate::delivery::EventsError> for SourceError {
 
 /// The source of a trigger, or why it has none.
 fn source_of(bound: &Bound) -> Result<Box<dyn Source>, String> {
-    match &bound.trigger.settings {
-        TriggerSettings::Timer(settings) => Ok(Box::new(timer::Timer::new(settings.clone()))),
+    if let TriggerSettings::Timer(settings) = &bound.trigger.settings {
+        return Ok(Box::new(timer::Timer::new(settings.clone())));
+    }
+    match &bound.source {
+        Some(SourceConfig::Bucket(config)) => Ok(Box::new(bucket::Bucket::new(config.clone()))),
+        Some(SourceConfig::Inbox(config)) => Ok(Box::new(inbox::InboxSource::new(config))),
+        None => Err("the trigger names no source".to_owned()),
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     Bound, TriggerError,
+    inbox::Inboxes,
     status::{State, Status},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub(crate) struct Sink {
     pub(super) delivery: Delivery,
     pub(super) server: Arc<ServerConfig>,
     pub(super) status: Arc<Status>,
+    pub(super) inboxes: Inboxes,
     pub(super) stop: watch::Receiver<bool>,
 }
 

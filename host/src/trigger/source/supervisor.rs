@@ -17,15 +17,17 @@ use tokio::{
 };
 
 use super::{
-    Bound, Sink, SourceError, bound,
+    Bound, ReceiveError, Sink, SourceError, bound,
     bound::Unbound,
+    inbox::{self, Inboxes},
     source_of,
     status::{State, Status},
 };
 use crate::{
-    config::ServerConfig,
+    config::{InboxConfig, InboxKind, ServerConfig},
     delivery::{Delivery, EventsError, Note},
     host::{FunctionHost, WeakHost},
+    trigger::payload::Occurrence,
 };
 
 /// First and longest pause before a source that could not go on is started again; half of it is left to chance.
@@ -52,7 +54,10 @@ struct Shared {
     paused: Mutex<BTreeSet<String>>,
     /// Those that were there at the last look.
     known: Mutex<Vec<String>>,
+    inboxes: Inboxes,
     changed: Notify,
+    /// Said once: it is known which triggers there are, and what waits for them.
+    ready: watch::Sender<bool>,
     /// Said once: nothing is started any more.
     draining: watch::Sender<bool>,
 }
@@ -97,7 +102,7 @@ pub(crate) enum TriggerError {
 /// If they are not, or the host has its triggers already.
 pub fn start(host: &FunctionHost) -> anyhow::Result<()> {
     let Some(delivery) = host.delivery().cloned() else { anyhow::bail!("triggers need asynchronous invocations") };
-    let (draining, _) = watch::channel(false);
+    let ((draining, _), (ready, _)) = (watch::channel(false), watch::channel(false));
     let shared = Arc::new(Shared {
         host: host.downgrade(),
         delivery,
@@ -105,7 +110,9 @@ pub fn start(host: &FunctionHost) -> anyhow::Result<()> {
         running: Mutex::default(),
         paused: Mutex::default(),
         known: Mutex::default(),
+        inboxes: Inboxes::default(),
         changed: Notify::new(),
+        ready,
         draining,
     });
     anyhow::ensure!(host.set_triggers(Triggers(shared.clone())), "the host has its triggers already");
@@ -143,6 +150,10 @@ impl Triggers {
 
     /// All triggers but HTTP triggers, as the API shows them, ordered by service, function and name.
     pub(crate) fn describe(&self) -> Vec<Value> {
+        // Whoever has just changed something finds it here.
+        if *self.0.ready.borrow() {
+            self.0.reconcile();
+        }
         self.0.running.lock().iter().map(|(id, running)| running.describe(id)).collect()
     }
 
@@ -171,6 +182,36 @@ impl Triggers {
         }
         self.0.reconcile();
         Ok(id)
+    }
+
+    /// Keeps what came to a source of the kind for its triggers, all of it or nothing. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`].
+    pub(crate) async fn receive(
+        &self,
+        source: &str,
+        config: &InboxConfig,
+        came: &[Occurrence],
+    ) -> Result<(), ReceiveError> {
+        // What came before that would be kept for nobody.
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+        let names = self.0.inboxes_of(source, config);
+        let inboxes: Vec<_> = names.iter().map(|name| self.0.inboxes.get(name)).collect();
+        if inboxes.iter().any(|inbox| !inbox.has_room(came.len(), config.max_messages)) {
+            return Err(ReceiveError::Full(config.max_messages, source.to_owned()));
+        }
+        let contents: Vec<_> = came.iter().map(inbox::content).collect();
+        let post = |inbox: &String| {
+            let inbox = inbox.clone();
+            contents.iter().map(move |content| Note::Post { inbox: inbox.clone(), content: content.clone() })
+        };
+        let notes: Vec<_> = names.iter().flat_map(post).collect();
+        if !notes.is_empty() {
+            self.0.delivery.note(notes).await?;
+        }
+        inboxes.iter().for_each(|inbox| inbox.came(came.len()));
+        Ok(())
     }
 
     /// Fires a timer now, whatever its schedule. Returns its id.
@@ -253,10 +294,12 @@ async fn supervise(shared: Weak<Shared>) {
     loop {
         // Told what is paused before anything is started.
         let Some(paused) = shared.upgrade().map(|shared| shared.delivery.clone()) else { return };
-        match paused.marks(PAUSED).await {
-            Ok(marks) => {
+        let read = async { Ok::<_, EventsError>((paused.marks(PAUSED).await?, paused.waiting_messages().await?)) };
+        match read.await {
+            Ok((marks, waiting)) => {
                 let Some(shared) = shared.upgrade() else { return };
                 *shared.paused.lock() = marks.into_keys().collect();
+                waiting.into_iter().for_each(|(name, count)| shared.inboxes.get(&name).found(count));
                 break;
             }
             Err(error) => tracing::warn!(%error, "the paused triggers cannot be read; trying again"),
@@ -265,6 +308,7 @@ async fn supervise(shared: Weak<Shared>) {
     }
     while let Some(current) = shared.upgrade() {
         current.reconcile();
+        current.ready.send_replace(true);
         current.forget_removed().await;
         tokio::select! {
             () = current.changed.notified() => {}
@@ -324,8 +368,22 @@ impl Shared {
         *self.known.lock() = known;
     }
 
+    /// Where what comes to a source is kept: in the queue's own inbox, or in those of all its triggers.
+    fn inboxes_of(&self, source: &str, config: &InboxConfig) -> Vec<String> {
+        if config.kind == InboxKind::Queue {
+            return vec![inbox::of_queue(source)];
+        }
+        let running = self.running.lock();
+        let takes = |running: &Running| {
+            let bound = running.what.as_ref();
+            bound.is_ok_and(|bound| bound.trigger.enabled && bound.trigger.source.as_deref() == Some(source))
+        };
+        running.iter().filter(|(_, running)| takes(running)).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Starts a trigger's source, if it has one; after its predecessor has ended.
     fn begin(self: &Arc<Self>, what: Result<Arc<Bound>, Unbound>, paused: bool, before: Option<Running>) -> Running {
+        let same = before.as_ref().filter(|before| before.what == what).map(|before| before.status.clone());
         let before = before.and_then(|mut before| {
             before.stop.send_replace(true);
             before.task.take()
@@ -340,7 +398,10 @@ impl Shared {
             let id = what.as_ref().err().map(|unbound| unbound.id.as_str()).unwrap_or_default();
             tracing::warn!(trigger = id, reason, "a trigger fires nothing");
         }
-        let (status, (stop, stopped)) = (Arc::new(Status::new(state.clone())), watch::channel(false));
+        // Pausing does not set counters back.
+        let status = same.unwrap_or_else(|| Arc::new(Status::new(state.clone())));
+        status.becomes(state.clone());
+        let (stop, stopped) = watch::channel(false);
         // Kept even if nothing is to run: its own successor waits for it.
         let task = match (&what, state) {
             (Ok(bound), State::Connecting) => {
@@ -353,7 +414,8 @@ impl Shared {
     }
 
     fn sink(&self, bound: Arc<Bound>, status: Arc<Status>, stop: watch::Receiver<bool>) -> Sink {
-        Sink { bound, delivery: self.delivery.clone(), server: self.server.clone(), status, stop }
+        let (delivery, server, inboxes) = (self.delivery.clone(), self.server.clone(), self.inboxes.clone());
+        Sink { bound, delivery, server, status, inboxes, stop }
     }
 }
 
