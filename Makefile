@@ -37,9 +37,10 @@ runtimes: tools-rust ## Build the language runtimes that sources are loaded into
 	@guest-sdk/js/build
 	@guest-sdk/python/build
 
-# Databases for the tests of functions that use them.
+# Databases and brokers for the tests of functions and sources that use them.
 tools-servers:
 	@scripts/install-servers
+	@scripts/install-brokers
 
 tools: tools-rust tools-js tools-python tools-servers runtimes ## Install what the guests and their tests need
 

@@ -24,12 +24,14 @@ use wisp::{
 };
 
 pub mod client;
+pub mod process;
 pub mod project;
 pub mod recorder;
 pub mod sdk;
 pub mod servers;
 
 pub use client::Answer;
+pub use process::HostProcess;
 pub use project::Project;
 pub use recorder::Recorder;
 

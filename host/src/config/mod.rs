@@ -16,6 +16,7 @@ use std::{
 use rustls::pki_types::CertificateDer;
 
 mod access_key;
+mod broker;
 mod check;
 mod environment;
 mod file;
@@ -25,6 +26,7 @@ pub mod template;
 pub mod units;
 
 pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
+pub use broker::{Batching, Broker, JetStreamConfig, MqttConfig, NatsConfig, PostgresConfig, RedisConfig, Start};
 pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
 pub use environment::Environment;
 pub(crate) use nearest::hint;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::Secret;
+use super::{JetStreamConfig, MqttConfig, NatsConfig, PostgresConfig, RedisConfig, Secret};
 use crate::trigger::settings::TriggerSettings;
 
 /// One of `[sources.<name>]`: a place that events come from.
@@ -12,6 +12,16 @@ pub enum SourceConfig {
     Bucket(BucketConfig),
     /// What others send by HTTP.
     Inbox(InboxConfig),
+    /// `nats`: messages of a subject.
+    Nats(NatsConfig),
+    /// `jetstream`: messages of a stream of JetStream.
+    JetStream(JetStreamConfig),
+    /// `mqtt`: messages of MQTT topics.
+    Mqtt(MqttConfig),
+    /// `redis`: entries of a Redis stream.
+    Redis(RedisConfig),
+    /// `postgres`: changes of a PostgreSQL table.
+    Postgres(PostgresConfig),
 }
 
 /// `type = "bucket"`.
@@ -62,6 +72,11 @@ impl SourceConfig {
                 InboxKind::CloudEvents => "cloudevents",
                 InboxKind::S3 => "s3",
             },
+            Self::Nats(_) => "nats",
+            Self::JetStream(_) => "jetstream",
+            Self::Mqtt(_) => "mqtt",
+            Self::Redis(_) => "redis",
+            Self::Postgres(_) => "postgres",
         }
     }
 
@@ -75,6 +90,22 @@ impl SourceConfig {
                 InboxKind::CloudEvents => &["eventbridge", "cdn_events"],
                 InboxKind::S3 => &["oss"],
             },
+            // Neither keeps what it delivered, so there is nothing that a position could name.
+            Self::Nats(_) | Self::Mqtt(_) => &["mns_topic", "eventbridge"],
+            Self::JetStream(_) | Self::Redis(_) => &["mns_topic", "eventbridge", "log", "datahub"],
+            Self::Postgres(_) => &["tablestore"],
+        }
+    }
+
+    /// Where it is, without user and password; empty if it is no broker.
+    pub fn endpoint(&self) -> String {
+        match self {
+            Self::Bucket(_) | Self::Inbox(_) => String::new(),
+            Self::Nats(config) => config.broker.to_string(),
+            Self::JetStream(config) => config.broker.to_string(),
+            Self::Mqtt(config) => config.broker.to_string(),
+            Self::Redis(config) => config.broker.to_string(),
+            Self::Postgres(config) => config.broker.to_string(),
         }
     }
 }

@@ -13,6 +13,11 @@ use super::{
 use crate::{catalog::Target, invoke::RequestId};
 
 impl Delivery {
+    /// The most bytes of an event: `limits.async_body`.
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.shared.host.upgrade().map_or(0, |host| host.limits().async_body)
+    }
+
     /// Makes notes durable.
     ///
     /// # Errors

@@ -3,13 +3,15 @@
 use super::{Found, Section, text};
 use crate::config::{InboxKind, Problem, SourceConfig, file::Problems, hint};
 
+mod broker;
 mod embedded;
 
 /// The longest name of a source.
 const NAME: usize = 128;
 
 /// The types of sources.
-const TYPES: &[&str] = &["bucket", "topic", "queue", "cloudevents", "s3"];
+const TYPES: &[&str] =
+    &["bucket", "topic", "queue", "cloudevents", "s3", "nats", "jetstream", "mqtt", "redis", "postgres"];
 
 impl Found {
     /// All sources of a file.
@@ -77,6 +79,11 @@ fn source(section: &mut Section<'_>) -> Option<SourceConfig> {
         "queue" => Some(embedded::inbox(InboxKind::Queue, section)),
         "cloudevents" => Some(embedded::inbox(InboxKind::CloudEvents, section)),
         "s3" => Some(embedded::inbox(InboxKind::S3, section)),
+        "nats" => broker::nats(section).map(SourceConfig::Nats),
+        "jetstream" => broker::jetstream(section).map(SourceConfig::JetStream),
+        "mqtt" => broker::mqtt(section).map(SourceConfig::Mqtt),
+        "redis" => broker::redis(section).map(SourceConfig::Redis),
+        "postgres" => broker::postgres(section).map(SourceConfig::Postgres),
         other => {
             let hint = hint(other, TYPES.iter().copied());
             section.problem("type", format!("{other:?} is no type of sources; there are {}{hint}", TYPES.join(", ")));

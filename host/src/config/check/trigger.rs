@@ -80,7 +80,8 @@ fn settings(kind: &str, written: Vec<(String, Value)>, section: &Section<'_>) ->
     let mut config = Map::new();
     for (key, value) in &written {
         let name = camel_case(key);
-        if keys.is_empty() || keys.contains(&name.as_str()) {
+        // Of an unknown type it is the type that is wrong, and not its settings.
+        if !TYPES.contains(&kind) || keys.contains(&name.as_str()) {
             config.insert(name, api_names(value.clone()));
         } else {
             let known: Vec<String> = keys

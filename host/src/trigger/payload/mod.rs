@@ -13,12 +13,15 @@ use crate::config::PayloadFormat;
 mod api_gateway;
 mod cloud_event;
 mod cloudbase;
+pub(crate) mod datahub;
 mod fc3;
 mod integration;
 pub(crate) mod mns;
 mod occurrence;
 mod oss;
 mod request;
+pub(crate) mod sls;
+pub(crate) mod tablestore;
 mod timer;
 
 pub(crate) use cloud_event::CloudEvent;

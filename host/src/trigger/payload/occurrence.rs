@@ -19,6 +19,8 @@ pub(crate) enum Occurrence {
     Message(Message),
     /// Somebody sent an event.
     CloudEvent(CloudEvent),
+    /// The source has made the event itself, of what came together.
+    Event(Bytes),
 }
 
 /// What an event says of its surroundings.
@@ -39,6 +41,7 @@ impl Occurrence {
     /// If triggers of this type know nothing of the kind.
     pub(crate) fn event(&self, about: &About<'_>) -> Result<Option<Bytes>, String> {
         match (&about.trigger.settings, self) {
+            (_, Self::Event(event)) => Ok(Some(event.clone())),
             (TriggerSettings::Timer(settings), Self::Tick(time)) => {
                 Ok(Some(timer::event(*time, &about.trigger.name, &settings.payload)))
             }

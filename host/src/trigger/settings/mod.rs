@@ -8,18 +8,20 @@ use serde_json::Value;
 
 use super::schedule::Schedule;
 
+mod log;
 mod messages;
 mod oss;
 mod pattern;
 
 pub use self::{
+    log::LogSettings,
     messages::{CdnSettings, ContentFormat, DeliveryMode, EventBridgeSettings, EventSchema, TopicSettings},
     oss::OssSettings,
     pattern::Pattern,
 };
 
 /// The types of triggers that wisp carries out, besides `http`.
-pub const TYPES: &[&str] = &["timer", "oss", "mns_topic", "cdn_events", "eventbridge"];
+pub const TYPES: &[&str] = &["timer", "oss", "mns_topic", "cdn_events", "eventbridge", "log", "datahub", "tablestore"];
 
 /// The settings of a trigger, by its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,12 @@ pub enum TriggerSettings {
     Cdn(CdnSettings),
     /// `eventbridge`.
     EventBridge(EventBridgeSettings),
+    /// `log`: where new entries of a log are.
+    Log(LogSettings),
+    /// `datahub`: records of a stream, in batches. Function Compute configures it at the stream.
+    DataHub,
+    /// `tablestore`: changes of a table, in batches.
+    Tablestore,
 }
 
 /// `timer`.
@@ -86,6 +94,9 @@ impl TriggerSettings {
             "mns_topic" => TopicSettings::parse(config).map(Self::MnsTopic),
             "cdn_events" => CdnSettings::parse(config).map(Self::Cdn),
             "eventbridge" => EventBridgeSettings::parse(config).map(Self::EventBridge),
+            "log" => LogSettings::parse(config).map(Self::Log),
+            "datahub" => Ok(Self::DataHub),
+            "tablestore" => Ok(Self::Tablestore),
             other => {
                 let known = TYPES.join(", ");
                 let hint = crate::config::hint(other, TYPES.iter().copied());
@@ -103,6 +114,9 @@ impl TriggerSettings {
             Self::MnsTopic(_) => "mns_topic",
             Self::Cdn(_) => "cdn_events",
             Self::EventBridge(_) => "eventbridge",
+            Self::Log(_) => "log",
+            Self::DataHub => "datahub",
+            Self::Tablestore => "tablestore",
         }
     }
 
@@ -112,6 +126,7 @@ impl TriggerSettings {
             "timer" => &["cronExpression", "payload", "missed"],
             "oss" => &["events", "filter"],
             "mns_topic" => &["notifyContentFormat", "notifyStrategy", "filterTag"],
+            "log" => &["functionParameter"],
             "cdn_events" => &["eventName", "eventVersion", "notes", "filter"],
             "eventbridge" => {
                 &["eventRuleFilterPattern", "eventSinkConfig", "eventSourceConfig", "runOptions", "asyncInvocationType"]

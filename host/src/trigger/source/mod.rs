@@ -9,8 +9,16 @@ use futures_util::future::BoxFuture;
 
 mod bound;
 mod bucket;
+mod connection;
+mod gather;
 mod inbox;
+mod jetstream;
 mod metrics;
+mod mqtt;
+mod nats;
+mod postgres;
+mod records;
+mod redis;
 mod sink;
 mod status;
 mod supervisor;
@@ -60,9 +68,14 @@ fn source_of(bound: &Bound) -> Result<Box<dyn Source>, String> {
     if let TriggerSettings::Timer(settings) = &bound.trigger.settings {
         return Ok(Box::new(timer::Timer::new(settings.clone())));
     }
-    match &bound.source {
-        Some(SourceConfig::Bucket(config)) => Ok(Box::new(bucket::Bucket::new(config.clone()))),
-        Some(SourceConfig::Inbox(config)) => Ok(Box::new(inbox::InboxSource::new(config))),
-        None => Err("the trigger names no source".to_owned()),
-    }
+    let source = bound.source.as_ref().ok_or("the trigger names no source")?;
+    Ok(match source {
+        SourceConfig::Bucket(config) => Box::new(bucket::Bucket::new(config.clone())),
+        SourceConfig::Inbox(config) => Box::new(inbox::InboxSource::new(config)),
+        SourceConfig::Nats(config) => Box::new(nats::Nats(config.clone())),
+        SourceConfig::JetStream(config) => Box::new(jetstream::JetStream(config.clone())),
+        SourceConfig::Mqtt(config) => Box::new(mqtt::Mqtt(config.clone())),
+        SourceConfig::Redis(config) => Box::new(redis::RedisStream(config.clone())),
+        SourceConfig::Postgres(config) => Box::new(postgres::PostgresTable(config.clone())),
+    })
 }
