@@ -22,5 +22,6 @@ mod official_sdks;
 mod payload_formats;
 mod runtimes;
 mod shutdown;
+mod snapshots;
 mod source_examples;
 mod sources;

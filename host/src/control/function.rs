@@ -15,7 +15,8 @@ use super::{
 use crate::{
     catalog::ScopeId,
     component::{self, Ready},
-    host::FunctionHost,
+    config::FunctionConfig,
+    host::{DeployReason, FunctionHost},
     store::{Expect, Kind, Write},
 };
 
@@ -161,9 +162,19 @@ impl FunctionHost {
         record.code = Some(code);
         let source = Source { id, name, service, function: record };
         let config = Arc::new(source.configuration(ready.kind, component, files));
-        let tried = self.try_out(&config, &ready).await;
+        let tried = self.try_as_served(&config, &ready).await;
         tried.map_err(|error| Error::invalid(format!("the function does not start: {error}")))?;
         Ok(Some(ready))
+    }
+
+    /// Starts an instance as they will start: from a snapshot, if the function says so.
+    async fn try_as_served(&self, config: &Arc<FunctionConfig>, ready: &Arc<Ready>) -> Result<(), DeployReason> {
+        if !config.snapshot {
+            return self.try_out(config, ready).await;
+        }
+        let bytes = tokio::fs::read(&config.component).await.map_err(DeployReason::Unreadable)?;
+        let ready = self.initialized(config, bytes, || {}).await?;
+        self.try_out(config, &ready).await
     }
 
     /// The code of a new package, or the old code as handler and runtime now want it.
