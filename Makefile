@@ -13,6 +13,7 @@ demo: build examples ## Build the host and the examples, serve them, call each o
 test: tools lint ## Everything that CI runs: format, lints, docs, all tests
 	cargo build --release --workspace
 	cargo test --release --workspace
+	@scripts/test-sdks
 
 lint: ## Format, lints, documentation
 	cargo fmt --all --check

@@ -12,17 +12,18 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use crate::{
     admission::Admission,
     api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, SnapshotRefused, runtime::Runtimes},
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},
     delivery::Delivery,
-    engine::{self, Engines},
+    engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
@@ -30,6 +31,8 @@ use crate::{
     telemetry::{Counters, FunctionLog, LogFeed, LogFollower},
     trigger::source::Triggers,
 };
+
+mod snapshot;
 
 /// How often idle instances are looked at.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -61,6 +64,9 @@ pub enum DeployReason {
     /// A trial instance does not start.
     #[error("{0}")]
     Trial(CallError),
+    /// A snapshot is wanted, and cannot be had.
+    #[error(transparent)]
+    Snapshot(SnapshotRefused),
     /// The configuration asks for what the component cannot do.
     #[error("{0}")]
     Unfit(String),
@@ -262,12 +268,6 @@ impl FunctionHost {
         interim.filter(|revision| self.compile(revision)).count() > 0
     }
 
-    /// What is wrong with it is found, and told, by the deploy that follows.
-    fn compile(&self, revision: &Revision) -> bool {
-        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
-        engine::behind(|| self.0.loader.load(&bytes, || {})).is_ok_and(|loaded| loaded.is_ok())
-    }
-
     /// The functions in force at this moment.
     pub fn catalog(&self) -> Guard<Arc<Catalog>> {
         self.0.catalog.load()
@@ -390,21 +390,13 @@ impl FunctionHost {
         if let Some(unchanged) = self.unchanged(&function, &source_digest) {
             return Ok(unchanged);
         }
-        let (loader, name) = (self.0.loader.clone(), function.name.clone());
-        let runtimes = self.0.runtimes.get().cloned();
-        let load = tokio::task::spawn_blocking(move || {
-            if let Some(interim) = runtimes.and_then(|runtimes| runtimes.interim(&bytes)) {
-                return Ok(interim);
-            }
-            loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
-        });
-        let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
+        let ready = self.load(&function, bytes, progress).await?;
         fits(&function, &ready)?;
         // What stands in for a component was tried when the component was built, and takes long to start.
         if !ready.interim {
             self.try_out(&function, &ready).await?;
         }
-        Ok(Arc::new(self.assemble(function, Arc::new(ready), Origin::declared(source_digest), began.elapsed())?))
+        Ok(Arc::new(self.assemble(function, ready, Origin::declared(source_digest), began.elapsed())?))
     }
 
     fn unchanged(&self, function: &FunctionConfig, source_digest: &[u8; 32]) -> Option<Arc<Revision>> {
@@ -414,7 +406,37 @@ impl FunctionHost {
                 && *revision.function == *function
                 && revision.source_digest == *source_digest
         });
-        same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
+        same.filter(|same| !self.is_outdated(same)).cloned()
+    }
+
+    /// A component that is ready: with the state of its initializer if the function says so, or its runtime in its place for
+    /// the time being.
+    async fn load(
+        &self,
+        function: &Arc<FunctionConfig>,
+        bytes: Vec<u8>,
+        progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
+    ) -> Result<Arc<Ready>, DeployReason> {
+        let (host, function, runtime) = (self.clone(), function.clone(), Handle::current());
+        let load = tokio::task::spawn_blocking(move || {
+            let compiling = || progress(Progress::Compiling { function: &function.name, size: bytes.len() });
+            if let Some(interim) = host.interim(&function, &bytes)? {
+                return Ok(Arc::new(interim));
+            }
+            if function.snapshot {
+                return host.initialized_here(&function, &bytes, &runtime, compiling);
+            }
+            Ok(Arc::new(host.0.loader.load(&bytes, compiling)?))
+        });
+        load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))?
+    }
+
+    /// What stands in for a component that is not ready yet, if functions may be served by it.
+    fn interim(&self, function: &Arc<FunctionConfig>, bytes: &[u8]) -> Result<Option<Ready>, DeployReason> {
+        let Some(interim) = self.0.runtimes.get().and_then(|runtimes| runtimes.interim(bytes)) else { return Ok(None) };
+        let has_snapshot = function.snapshot
+            && self.0.loader.has_snapshot(&interim.digest, &self.snapshot_policy(function.clone())?);
+        Ok((!has_snapshot).then_some(interim))
     }
 
     /// Starts one instance and lets it go. It takes a place like any other: on a full host it waits for one as requests do.

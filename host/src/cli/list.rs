@@ -222,7 +222,8 @@ fn served(function: &Value) -> Vec<String> {
     let (ok, failed) = outcomes(&function["invocations"]);
     vec![
         full_name(&text(&function["service"]), &text(&function["name"])),
-        text(&function["kind"]),
+        // Its instances start initialized.
+        text(&function["kind"]) + if function["initialized"].is_object() { ", snapshot" } else { "" },
         number(&function["instances"]["live"]),
         number(&function["instances"]["idle"]),
         number(&function["coldStarts"]),

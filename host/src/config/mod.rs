@@ -154,6 +154,9 @@ pub struct FunctionConfig {
     pub pre_stop: bool,
     /// The pre-stop hook in the sources, such as `index.preStop`. Default: none.
     pub pre_stop_handler: Option<Arc<str>>,
+    /// Whether the initializer runs once, when the function is deployed, and every instance starts with the state that it
+    /// left. Default off.
+    pub snapshot: bool,
     /// What is called in an instance that was started from a snapshot, such as `index.afterRestore`. Default: none.
     pub after_restore: Option<Arc<str>>,
     /// What the handler in the sources takes; `None`: the language runtime finds out.

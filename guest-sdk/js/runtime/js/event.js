@@ -52,7 +52,7 @@ export function call(invocation, f, first, second, callbackAt, convert) {
   const mayCallBack = f.length >= callbackAt;
   try {
     const returned = second === undefined ? f(first, callback) : f(first, second, callback);
-    if (isThenable(returned)) {
+    if (returned !== undefined && isThenable(returned)) {
       returned.then(
         (value) => {
           if (!(mayCallBack && value === undefined && !calledBack)) finish(invocation, value, convert);

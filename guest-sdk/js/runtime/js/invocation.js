@@ -5,6 +5,20 @@ import { documentOf, logError } from '__wasm_rquickjs_builtin/wisp/errors';
 
 let current = null;
 
+// The engine forgets how objects of a kind are laid out with the last of them, and finds it out anew, property by property.
+// So one of each stage is kept, of those kinds that every call makes.
+const kept = [];
+
+export function keepLayout(prototype, ...names) {
+  for (let count = 0; count <= names.length; count++) {
+    const object = Object.create(prototype);
+    for (const name of names.slice(0, count)) object[name] = undefined;
+    kept.push(object);
+  }
+}
+
+keepLayout(Object.prototype, 'requestId', 'settled');
+
 export function begin(requestId) {
   current = { requestId, settled: false };
   forgetStores();
@@ -32,7 +46,10 @@ export function succeed(invocation, value) {
 }
 
 export function respond(invocation, status, headers, body) {
-  if (take(invocation)) answer(status, headers, body);
+  // As `take` does: most calls end here, and a call more would be felt.
+  if (invocation.settled || invocation !== current) return;
+  invocation.settled = true;
+  answer(status, headers, body);
 }
 
 // The function reported an error: the first argument of a callback.

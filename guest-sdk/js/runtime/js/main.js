@@ -38,22 +38,34 @@ function refuse(requestId, kind) {
 // What the turn that a call began must still do; without anything, none of it is asked for.
 const pending = globalThis.__wasm_rquickjs_turn_pending;
 
+// What answers events and requests, found out at the first of them: comparing texts costs more than calling a function.
+let answerEvent;
+let answerRequest;
+
 function takeEvent(bytes, requestId, retryCount, traceParent) {
   if (waiting !== null) return whenLoaded(requestId, () => takeEvent(bytes, requestId, retryCount, traceParent));
-  if (loaded.style === 'event') event.invoke(loaded.handler, bytes, requestId, retryCount, traceParent);
-  else if (loaded.style === 'server') server.handleEvent(bytes, requestId);
-  else if (loaded.style === 'cloudbase') cloudbase.invoke(loaded.handler, bytes, requestId);
-  else refuse(requestId, 'events');
+  (answerEvent ??= eventAnswer())(loaded.handler, bytes, requestId, retryCount, traceParent);
   return pending();
+}
+
+function eventAnswer() {
+  if (loaded.style === 'event') return event.invoke;
+  if (loaded.style === 'server') return (handler, bytes, requestId) => server.handleEvent(bytes, requestId);
+  if (loaded.style === 'cloudbase') return cloudbase.invoke;
+  return (handler, bytes, requestId) => refuse(requestId, 'events');
 }
 
 // `bytes` is undefined for a request without a body.
 function takeRequest(method, path, url, bytes, requestId, traceParent) {
   if (waiting !== null) return whenLoaded(requestId, () => takeRequest(method, path, url, bytes, requestId, traceParent));
-  if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) http.invoke(loaded.handler, method, path, url, bytes, requestId, traceParent);
-  else if (loaded.style === 'server') server.handleHttp(method, path, url, bytes, requestId);
-  else refuse(requestId, 'HTTP requests');
+  (answerRequest ??= requestAnswer())(loaded.handler, method, path, url, bytes, requestId, traceParent);
   return pending();
+}
+
+function requestAnswer() {
+  if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) return http.invoke;
+  if (loaded.style === 'server') return (handler, method, path, url, bytes, requestId) => server.handleHttp(method, path, url, bytes, requestId);
+  return (handler, method, path, url, bytes, requestId) => refuse(requestId, 'HTTP requests');
 }
 
 function runHook(name, requestId, traceParent) {

@@ -209,7 +209,9 @@ const LARGE: usize = 1 << 20;
 /// them. An allocator prefers holes, and each is on another page, of which the instance would have to make a copy.
 pub(crate) fn use_up_fragments() {
     let place = |size: usize| black_box(Vec::<u8>::with_capacity(size));
-    let end = place(LARGE).as_ptr().addr();
+    let behind = place(LARGE);
+    let end = behind.as_ptr().addr();
+    drop(behind);
     let mut size = LARGE / 2;
     while size >= 8 {
         let block = place(size);

@@ -140,6 +140,9 @@ impl Writer<'_> {
                 self.attribute(function, attribute, what, format_args!("{key} = {}", quoted(&format!("{text}{unit}"))));
             }
         }
+        if function.attributes.get("snapshot") == Some(&Json::Bool(true)) {
+            self.attribute(function, "snapshot", what, format_args!("snapshot = true"));
+        }
         if let Some(value) = function.attributes.get("instanceConcurrency") {
             self.attribute(function, "instanceConcurrency", what, format_args!("instance_concurrency = {value}"));
         }

@@ -112,6 +112,34 @@ fn sources_beside_the_file_are_built_if_nothing_is_said() {
 }
 
 #[test]
+fn the_file_of_the_handler_tells_the_language_before_a_package_json_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["package.json", "api.py"] {
+        fs::write(directory.path().join(file), "{}").unwrap();
+    }
+    let path = directory.path().join("wisp.toml");
+    let language = |toml: &str| parse(toml, &path).unwrap().functions.remove(0).build.unwrap().language;
+    assert_eq!(language("[functions.f]\nhandler = \"api.handler\"\n"), Some(Language::Python));
+    assert_eq!(language("[functions.f]\nhandler = \"api.handler\"\n[functions.f.build]\n"), Some(Language::Python));
+    assert_eq!(language("[functions.f]\nhandler = \"index.handler\"\n"), None, "by the usual files");
+}
+
+#[test]
+fn trusted_certificates_are_read_from_pem() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wisp.toml");
+    let toml = "[server]\ntrusted_certificates = \"ca.pem\"\n";
+    let problem = || parse(toml, &path).unwrap_err().to_string();
+    assert!(problem().contains("ca.pem: "), "{}", problem());
+    fs::write(directory.path().join("ca.pem"), "none\n").unwrap();
+    assert!(problem().contains("it holds no certificate; give a file with certificates in PEM"), "{}", problem());
+    let certificate = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
+    fs::write(directory.path().join("ca.pem"), certificate.repeat(2)).unwrap();
+    let trusted = parse(toml, &path).unwrap().server.trusted_certificates;
+    assert_eq!(trusted.iter().map(|it| it.to_vec()).collect::<Vec<_>>(), [[1, 2, 3], [1, 2, 3]]);
+}
+
+#[test]
 fn every_key_is_read() {
     let config = config(
         r#"
@@ -679,4 +707,29 @@ fn an_access_key_is_defined_once() {
 fn with_access_keys_the_api_may_be_reached_from_other_machines() {
     let text = format!("{KEY}[server]\napi_listen = \"0.0.0.0:9001\"\n");
     assert_eq!(config(&text).server.api_listen.port(), 9001);
+}
+
+#[test]
+fn what_is_wrong_with_the_https_of_a_domain_is_named() {
+    let domain = |lines: &str| {
+        let route = "routes = [{ path = \"/*\", function = \"f\" }]";
+        wrong(&format!("[functions.f]\ncomponent = \"f.wasm\"\nhttp = {{}}\n[domains.\"a.net\"]\n{route}\n{lines}\n"))
+    };
+    for (lines, reason) in [
+        ("protocol = \"https\"", "`protocol` in [domains.\"a.net\"]: is \"https\", but there is no certificate"),
+        (
+            "protocol = \"ftp\"",
+            "`protocol` in [domains.\"a.net\"]: \"ftp\" is none of \"http\", \"https\", \"http,https\"",
+        ),
+        ("certificate = \"Cargo.toml\"", "`certificate` in [domains.\"a.net\"]: is given without `private_key`"),
+        ("private_key = \"Cargo.toml\"", "`private_key` in [domains.\"a.net\"]: is given without `certificate`"),
+        ("certificate = \"none.pem\"\nprivate_key = \"none.pem\"", "none.pem cannot be read"),
+        ("certificate = \"Cargo.toml\"\nprivate_key = \"Cargo.toml\"", "the certificate cannot be read as PEM"),
+    ] {
+        let said = domain(lines);
+        assert!(said.contains(reason), "{lines}: {said}");
+    }
+    let taken = wrong("[server]\ntls_listen = \"0.0.0.0:9001\"\n");
+    assert!(taken.contains("`tls_listen` in [server]: 0.0.0.0:9001 is taken by `api_listen`"), "{taken}");
+    assert_eq!(config("").server.tls_listen, None);
 }
