@@ -13,6 +13,7 @@ demo: build examples ## Build the host and the examples, serve them, call each o
 test: tools lint ## Everything that CI runs: format, lints, docs, all tests
 	cargo build --release --workspace
 	cargo test --release --workspace
+	@scripts/test-sdks
 
 lint: ## Format, lints, documentation
 	cargo fmt --all --check
@@ -36,9 +37,10 @@ runtimes: tools-rust ## Build the language runtimes that sources are loaded into
 	@guest-sdk/js/build
 	@guest-sdk/python/build
 
-# Databases for the tests of functions that use them.
+# Databases and brokers for the tests of functions and sources that use them.
 tools-servers:
 	@scripts/install-servers
+	@scripts/install-brokers
 
 tools: tools-rust tools-js tools-python tools-servers runtimes ## Install what the guests and their tests need
 

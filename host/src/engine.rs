@@ -10,7 +10,10 @@ use std::{
     collections::HashMap,
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -77,6 +80,7 @@ struct Shared {
     sequential: Made,
     concurrent: OnceLock<Made>,
     incremental: OnceLock<Engine>,
+    compiled: Arc<CompiledFunctions>,
     max_instances: NonZeroUsize,
     cpu_gate: Arc<Semaphore>,
 }
@@ -97,6 +101,7 @@ impl Engines {
             sequential: Made::new(EngineKind::Sequential, max_instances)?,
             concurrent: OnceLock::new(),
             incremental: OnceLock::new(),
+            compiled: Arc::default(),
             max_instances,
             cpu_gate: Arc::new(Semaphore::new(cores)),
         })))
@@ -119,11 +124,20 @@ impl Engines {
     pub(crate) fn incremental(&self) -> anyhow::Result<&Engine> {
         if self.0.incremental.get().is_none() {
             let mut config = config(EngineKind::Sequential);
-            config.enable_incremental_compilation(Arc::new(CompiledFunctions::default()))?;
+            config.enable_incremental_compilation(self.0.compiled.clone())?;
             // Two threads may both come here: one engine too many is dropped, nothing else happens.
             let _ = self.0.incremental.set(Engine::new(&config)?);
         }
         self.0.incremental.get().ok_or_else(|| anyhow::anyhow!("the engine is gone"))
+    }
+
+    /// How many functions were compiled one by one, and how many were found compiled: of components that have most of
+    /// their functions in common with others.
+    pub fn compiled_functions(&self) -> FunctionCounts {
+        FunctionCounts {
+            compiled: self.0.compiled.compiled.load(Relaxed),
+            found: self.0.compiled.found.load(Relaxed),
+        }
     }
 
     /// How the sequential engine's instances get their memory, for `wisp doctor` and the start-up log.
@@ -156,7 +170,20 @@ const REMEMBERED_FUNCTIONS: usize = 256 << 20;
 /// Compiled functions by what they were compiled from. When it is full, nothing more is remembered: what comes first are
 /// the runtimes, and they are what comes again.
 #[derive(Default)]
-struct CompiledFunctions(RwLock<Remembered>);
+struct CompiledFunctions {
+    remembered: RwLock<Remembered>,
+    compiled: AtomicU64,
+    found: AtomicU64,
+}
+
+/// What the compiler that remembers has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionCounts {
+    /// Functions that it compiled.
+    pub compiled: u64,
+    /// Functions that it had compiled before.
+    pub found: u64,
+}
 
 #[derive(Default)]
 struct Remembered {
@@ -166,11 +193,14 @@ struct Remembered {
 
 impl CacheStore for CompiledFunctions {
     fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
-        self.0.read().functions.get(key).map(|code| Cow::Owned(code.to_vec()))
+        let code = self.remembered.read().functions.get(key).map(|code| Cow::Owned(code.to_vec()));
+        self.found.fetch_add(code.is_some().into(), Relaxed);
+        code
     }
 
     fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
-        let mut remembered = self.0.write();
+        self.compiled.fetch_add(1, Relaxed);
+        let mut remembered = self.remembered.write();
         let bytes = remembered.bytes + key.len() + value.len();
         if bytes > REMEMBERED_FUNCTIONS {
             return false;
@@ -183,7 +213,7 @@ impl CacheStore for CompiledFunctions {
 
 impl fmt::Debug for CompiledFunctions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remembered = self.0.read();
+        let remembered = self.remembered.read();
         write!(f, "{} compiled functions, {} bytes", remembered.functions.len(), remembered.bytes)
     }
 }

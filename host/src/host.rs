@@ -12,23 +12,27 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use crate::{
     admission::Admission,
     api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, runtime::Runtimes},
+    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, SnapshotRefused, runtime::Runtimes},
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},
     delivery::Delivery,
-    engine::{self, Engines},
+    engine::Engines,
     instance::{CallError, ConcurrentInstance, Instance, Policy},
     invoke::{self, Invocation, InvokeError, Lease, Report},
     pool::{Pool, Queueing},
     store::Store,
     telemetry::{Counters, FunctionLog, LogFeed, LogFollower},
+    trigger::source::Triggers,
 };
+
+mod snapshot;
 
 /// How often idle instances are looked at.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -60,6 +64,9 @@ pub enum DeployReason {
     /// A trial instance does not start.
     #[error("{0}")]
     Trial(CallError),
+    /// A snapshot is wanted, and cannot be had.
+    #[error(transparent)]
+    Snapshot(SnapshotRefused),
     /// The configuration asks for what the component cannot do.
     #[error("{0}")]
     Unfit(String),
@@ -133,6 +140,8 @@ struct Shared {
     trigger_address: OnceLock<SocketAddr>,
     /// Asynchronous invocations, once they are started: a host that makes one call has none.
     delivery: OnceLock<Delivery>,
+    /// What brings events from outside, once it is started.
+    triggers: OnceLock<Triggers>,
     api_address: OnceLock<SocketAddr>,
     /// What is in force. One deploy or change at a time.
     tables: tokio::sync::Mutex<Tables>,
@@ -165,6 +174,7 @@ impl FunctionHost {
             telemetry: parking_lot::Mutex::default(),
             trigger_address: OnceLock::new(),
             delivery: OnceLock::new(),
+            triggers: OnceLock::new(),
             api_address: OnceLock::new(),
             tables: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
@@ -222,6 +232,16 @@ impl FunctionHost {
         self.0.delivery.set(delivery).is_ok()
     }
 
+    /// What brings events from outside, if this host has it.
+    pub(crate) fn triggers(&self) -> Option<&Triggers> {
+        self.0.triggers.get()
+    }
+
+    /// Gives the host its triggers; `false` if it has them already.
+    pub(crate) fn set_triggers(&self, triggers: Triggers) -> bool {
+        self.0.triggers.set(triggers).is_ok()
+    }
+
     /// What requests and responses may not exceed.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
@@ -246,12 +266,6 @@ impl FunctionHost {
         let revisions: Vec<_> = self.catalog().revisions().to_vec();
         let interim = revisions.iter().filter(|revision| revision.ready.interim);
         interim.filter(|revision| self.compile(revision)).count() > 0
-    }
-
-    /// What is wrong with it is found, and told, by the deploy that follows.
-    fn compile(&self, revision: &Revision) -> bool {
-        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
-        engine::behind(|| self.0.loader.load(&bytes, || {})).is_ok_and(|loaded| loaded.is_ok())
     }
 
     /// The functions in force at this moment.
@@ -301,6 +315,8 @@ impl FunctionHost {
         }
         tables.declared = Arc::new(declared(revisions));
         tables.declared_domains = config.domains.clone();
+        tables.declared_triggers = config.triggers.clone().into();
+        tables.sources = Arc::new(config.sources.clone());
         self.put_in_force(&tables);
         Ok(())
     }
@@ -313,6 +329,9 @@ impl FunctionHost {
         self.0.telemetry.lock().retain(|key, _| functions.contains(key));
         self.0.view.store(Arc::new(tables.view()));
         self.swap(catalog);
+        if let Some(triggers) = self.triggers() {
+            triggers.changed();
+        }
     }
 
     /// What the APIs read.
@@ -371,21 +390,13 @@ impl FunctionHost {
         if let Some(unchanged) = self.unchanged(&function, &source_digest) {
             return Ok(unchanged);
         }
-        let (loader, name) = (self.0.loader.clone(), function.name.clone());
-        let runtimes = self.0.runtimes.get().cloned();
-        let load = tokio::task::spawn_blocking(move || {
-            if let Some(interim) = runtimes.and_then(|runtimes| runtimes.interim(&bytes)) {
-                return Ok(interim);
-            }
-            loader.load(&bytes, || progress(Progress::Compiling { function: &name, size: bytes.len() }))
-        });
-        let ready = load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))??;
+        let ready = self.load(&function, bytes, progress).await?;
         fits(&function, &ready)?;
         // What stands in for a component was tried when the component was built, and takes long to start.
         if !ready.interim {
             self.try_out(&function, &ready).await?;
         }
-        Ok(Arc::new(self.assemble(function, Arc::new(ready), Origin::declared(source_digest), began.elapsed())?))
+        Ok(Arc::new(self.assemble(function, ready, Origin::declared(source_digest), began.elapsed())?))
     }
 
     fn unchanged(&self, function: &FunctionConfig, source_digest: &[u8; 32]) -> Option<Arc<Revision>> {
@@ -395,7 +406,37 @@ impl FunctionHost {
                 && *revision.function == *function
                 && revision.source_digest == *source_digest
         });
-        same.filter(|same| !same.ready.interim || !self.0.loader.is_compiled(&same.ready.digest)).cloned()
+        same.filter(|same| !self.is_outdated(same)).cloned()
+    }
+
+    /// A component that is ready: with the state of its initializer if the function says so, or its runtime in its place for
+    /// the time being.
+    async fn load(
+        &self,
+        function: &Arc<FunctionConfig>,
+        bytes: Vec<u8>,
+        progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
+    ) -> Result<Arc<Ready>, DeployReason> {
+        let (host, function, runtime) = (self.clone(), function.clone(), Handle::current());
+        let load = tokio::task::spawn_blocking(move || {
+            let compiling = || progress(Progress::Compiling { function: &function.name, size: bytes.len() });
+            if let Some(interim) = host.interim(&function, &bytes)? {
+                return Ok(Arc::new(interim));
+            }
+            if function.snapshot {
+                return host.initialized_here(&function, &bytes, &runtime, compiling);
+            }
+            Ok(Arc::new(host.0.loader.load(&bytes, compiling)?))
+        });
+        load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))?
+    }
+
+    /// What stands in for a component that is not ready yet, if functions may be served by it.
+    fn interim(&self, function: &Arc<FunctionConfig>, bytes: &[u8]) -> Result<Option<Ready>, DeployReason> {
+        let Some(interim) = self.0.runtimes.get().and_then(|runtimes| runtimes.interim(bytes)) else { return Ok(None) };
+        let has_snapshot = function.snapshot
+            && self.0.loader.has_snapshot(&interim.digest, &self.snapshot_policy(function.clone())?);
+        Ok((!has_snapshot).then_some(interim))
     }
 
     /// Starts one instance and lets it go. It takes a place like any other: on a full host it waits for one as requests do.

@@ -403,28 +403,38 @@ impl Lease {
         }
     }
 
-    /// The log of an invocation between Function Compute's marker lines, with its report line.
     fn marked(&self, bytes: &[u8], phase: &str, ending: Option<&str>, usage: Usage) -> Vec<u8> {
-        let id = self.invocation.id.as_str();
-        let mut log = format!("FC {phase} Start RequestId: {id}\n").into_bytes();
-        log.extend_from_slice(bytes);
-        if !bytes.is_empty() && !bytes.ends_with(b"\n") {
-            log.push(b'\n');
-        }
-        let ending = ending.map(|ending| format!(", Error: {ending}")).unwrap_or_default();
-        let ms = usage.duration.as_secs_f64() * 1000.0;
-        log.extend_from_slice(
-            format!(
-                "FC {phase} End RequestId: {id}{ending}\nDuration: {ms:.2} ms, Billed Duration: {} ms, Memory Size: {} MB, Max Memory \
-                 Used: {:.2} MB\n",
-                ms.ceil(),
-                self.revision.function.memory >> 20,
-                usage.memory_mb()
-            )
-            .as_bytes(),
-        );
-        log
+        marked_log(self.invocation.id.as_str(), phase, bytes, ending, usage, self.revision.function.memory)
     }
+}
+
+/// The log of an invocation between Function Compute's marker lines, with its report line. `memory` is the limit in bytes.
+pub(crate) fn marked_log(
+    id: &str,
+    phase: &str,
+    bytes: &[u8],
+    ending: Option<&str>,
+    usage: Usage,
+    memory: u64,
+) -> Vec<u8> {
+    let mut log = format!("FC {phase} Start RequestId: {id}\n").into_bytes();
+    log.extend_from_slice(bytes);
+    if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        log.push(b'\n');
+    }
+    let ending = ending.map(|ending| format!(", Error: {ending}")).unwrap_or_default();
+    let ms = usage.duration.as_secs_f64() * 1000.0;
+    log.extend_from_slice(
+        format!(
+            "FC {phase} End RequestId: {id}{ending}\nDuration: {ms:.2} ms, Billed Duration: {} ms, Memory Size: {} MB, Max Memory \
+             Used: {:.2} MB\n",
+            ms.ceil(),
+            memory >> 20,
+            usage.memory_mb()
+        )
+        .as_bytes(),
+    );
+    log
 }
 
 fn ended_early(result: Result<Result<((), Report), InvokeError>, tokio::task::JoinError>) -> InvokeError {

@@ -34,6 +34,11 @@ impl InstanceLimiter {
         self.memory
     }
 
+    /// What was last refused; it stays to be taken.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+
     /// What was last refused since the last call of this function.
     pub(crate) fn take_refused(&mut self) -> Option<Refused> {
         self.refused.take()

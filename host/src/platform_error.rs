@@ -11,6 +11,7 @@ use crate::{
     control::{self, ErrorKind},
     delivery::{EventsError, SubmitError},
     invoke::{InvokeError, RequestId},
+    trigger::source::{ReceiveError, TriggerError},
 };
 
 /// Seconds after which a throttled caller may try again.
@@ -146,6 +147,27 @@ impl From<SubmitError> for PlatformError {
             SubmitError::Duplicate { .. } => {
                 Self::new(StatusCode::CONFLICT, "StatefulAsyncInvocationAlreadyExists", message)
             }
+        }
+    }
+}
+
+impl From<ReceiveError> for PlatformError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Events(error) => error.into(),
+            ReceiveError::Full(..) => Self::new(StatusCode::TOO_MANY_REQUESTS, "ResourceExhausted", error.to_string()),
+        }
+    }
+}
+
+impl From<TriggerError> for PlatformError {
+    fn from(error: TriggerError) -> Self {
+        let message = error.to_string();
+        match error {
+            TriggerError::NotFound { .. } => Self::trigger_not_found(message),
+            TriggerError::Ambiguous(..) | TriggerError::Unfit(_) => Self::invalid_argument(message),
+            TriggerError::Events(error) => error.into(),
+            TriggerError::Submit(error) => error.into(),
         }
     }
 }

@@ -583,6 +583,9 @@ impl Pool {
         };
         let acquired =
             self.cold_start(place, Instant::now() + START_TIMEOUT).await.map_err(|error| error.to_string())?;
+        if acquired.is_initialized() {
+            return Ok(true);
+        }
         let id = crate::invoke::RequestId::new();
         let timeout = self.function().initialization_timeout;
         let deadline_ms = crate::invoke::epoch_ms(SystemTime::now() + timeout);

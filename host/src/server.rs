@@ -133,6 +133,9 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
             tracing::warn!("connections were still open at the end of the grace period");
         }
     }
+    if let Some(triggers) = host.triggers() {
+        triggers.drain(deadline).await;
+    }
     // Before the functions go: an event would find none, and be given up.
     if let Some(delivery) = host.delivery() {
         delivery.drain(deadline).await;

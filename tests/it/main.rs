@@ -23,6 +23,8 @@ mod official_sdks;
 mod payload_formats;
 mod runtimes;
 mod shutdown;
+mod snapshots;
 mod source_examples;
 mod sources;
+mod triggers;
 mod unread_bodies;

@@ -120,3 +120,27 @@ fn a_module_or_a_handler_that_is_missing_is_named() {
         assert!(error.contains(name), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_lead_out_of_python_sources_or_in_circles_are_left_out() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("secret.py"), "text = 'secret'\n").unwrap();
+    let project = Project::with(
+        runtimes(),
+        &[
+            ("main.py", "import other\n\n\ndef handler(event, context):\n    return other.text\n"),
+            ("lib/shared.py", "text = 'shared'\n"),
+        ],
+    );
+    let link = |to: &std::path::Path, name: &str| std::os::unix::fs::symlink(to, project.path().join(name)).unwrap();
+    link(elsewhere.path(), "outside");
+    link(&elsewhere.path().join("secret.py"), "secret.py");
+    link("nowhere.py".as_ref(), "dangling.py");
+    link(".".as_ref(), "lib/circle");
+    link("lib/shared.py".as_ref(), "other.py");
+    let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
+    let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
+    assert!(built.warnings.is_empty(), "{:?}", built.warnings);
+    let host = TestHost::start_project(&project, toml).await;
+    assert_eq!(host.invoke("f", "").await.text(), "shared");
+}

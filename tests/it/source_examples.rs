@@ -5,10 +5,15 @@ use std::{fs, path::Path};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use support::{Project, TestHost, project, root};
+use support::{Project, TestHost, project, root, servers::MariaDb};
 
 /// A host with the functions of one example.
 async fn example(name: &str) -> TestHost {
+    example_with(name, &[]).await
+}
+
+/// As `example`; in its configuration, each first text stands as the second.
+async fn example_with(name: &str, changes: &[(&str, &str)]) -> TestHost {
     let directories = ["guest-sdk/js/runtime", "guest-sdk/python/runtime"].map(|place| root().join(place));
     let project = Project::with(project::runtimes_in(Project::loader(), directories.to_vec()), &[]);
     let directory = root().join("examples").join(name);
@@ -18,7 +23,12 @@ async fn example(name: &str) -> TestHost {
             project.write(path.file_name().unwrap().to_str().unwrap(), fs::read(&path).unwrap());
         }
     }
-    let toml = fs::read_to_string(directory.join("wisp.toml")).unwrap();
+    project.install_packages();
+    let mut toml = fs::read_to_string(directory.join("wisp.toml")).unwrap();
+    for (from, to) in changes {
+        assert!(toml.contains(from), "{from:?} is not in {toml}");
+        toml = toml.replace(from, to);
+    }
     for built in project.build_all(&toml) {
         assert!(built.warnings.is_empty(), "{:?}", built.warnings);
     }
@@ -99,6 +109,46 @@ async fn the_webhook_believes_signed_bodies_only() {
     assert!(refused["error"].as_str().unwrap().contains("does not fit the body"));
     assert_eq!(post("", body).await.0, 401);
     host.logs("ts-webhook", "took opened").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_express_application_takes_events_and_requests() {
+    let host = example("js-express").await;
+    assert_eq!(host.invoke("js-express", r#"{"a": 1}"#).await.text(), "Hello FunctionCompute, event function\n");
+    host.logs("js-express", "{ a: 1 }").await;
+    host.logs("js-express", "FC Initialize End").await;
+    let json = [("content-type", "application/json")];
+    let answer = host.request("POST", "js-express", "/initialize", &json, "{}").await;
+    assert_eq!((answer.status, &*answer.text()), (200, "Hello FunctionCompute, /initialize\n"));
+    assert_eq!(host.get("js-express", "/none").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flask_application_remembers_its_guests() {
+    let host = example("python-flask").await;
+    let json = [("content-type", "application/json")];
+    let made = host.request("POST", "python-flask", "/guests", &json, r#"{"name": " Ada <3 "}"#).await;
+    assert_eq!((made.status, made.json()), (201, json!({ "count": 1 })));
+    assert_eq!(host.get("python-flask", "/guests").await.json(), json!({ "guests": ["Ada <3"] }));
+    let page = host.get("python-flask", "/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.text().contains("<li>Ada &lt;3</li>"), "{}", page.text());
+    assert_eq!(host.request("POST", "python-flask", "/guests", &json, "{}").await.status, 400);
+    host.logs("python-flask", "[WARNING] Ada <3 came").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guest_book_keeps_its_guests_in_a_database() {
+    let database = tokio::task::spawn_blocking(MariaDb::start).await.unwrap();
+    let port = database.port().to_string();
+    let changes = [("3307", &*port), ("\"guest\"", "\"wisp\""), ("\"book\"", "\"wisp\""), ("\"guests\"", "\"wisp\"")];
+    let host = example_with("js-guest-book", &changes).await;
+    assert_eq!(host.get("js-guest-book", "/").await.json(), json!([]));
+    let made = host.request("POST", "js-guest-book", "/", &[], r#"{"name": "Ada 你好"}"#).await;
+    assert_eq!((made.status, made.json()), (201, json!({ "id": 1, "name": "Ada 你好" })));
+    assert_eq!(host.get("js-guest-book", "/").await.json(), json!([{ "id": 1, "name": "Ada 你好" }]));
+    assert_eq!(host.request("POST", "js-guest-book", "/", &[], "Ada").await.status, 400);
+    host.logs("js-guest-book", "the guest book is open").await;
 }
 
 #[test]

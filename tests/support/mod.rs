@@ -20,15 +20,18 @@ use wisp::{
     delivery,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
+    trigger,
 };
 
 pub mod client;
+pub mod process;
 pub mod project;
 pub mod recorder;
 pub mod sdk;
 pub mod servers;
 
 pub use client::Answer;
+pub use process::HostProcess;
 pub use project::Project;
 pub use recorder::Recorder;
 
@@ -184,6 +187,7 @@ impl TestHost {
         host.open_catalog().await.unwrap();
         host.deploy(config, |_| {}).await?;
         delivery::start(&host, &config.events, events).unwrap();
+        trigger::start(&host).unwrap();
         let listeners = Listeners::bind(host.server()).await.unwrap();
         let (trigger, api, tls) = (listeners.trigger_address(), listeners.api_address(), listeners.tls_address());
         let (stop, stopped) = oneshot::channel();

@@ -4,6 +4,7 @@ use std::{
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    process::Command,
     sync::LazyLock,
 };
 
@@ -87,6 +88,17 @@ impl Project {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    /// Installs what a `package.json` names; Python's packages are installed by the build. npm's own cache makes it quick
+    /// from the second time on.
+    pub fn install_packages(&self) {
+        if !fs::read_to_string(self.path().join("package.json")).is_ok_and(|text| text.contains("\"dependencies\"")) {
+            return;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--omit=dev", "--no-audit", "--no-fund", "--silent", "--prefer-offline"]);
+        assert!(npm.current_dir(self.path()).status().unwrap().success(), "npm install failed");
     }
 
     /// A configuration as it stands in the project's directory.

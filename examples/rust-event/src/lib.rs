@@ -9,12 +9,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use exports::wisp::function::{event_handler, initializer};
-use serde_json::json;
-use wisp::function::types::{Context, Failure, FailureKind};
-
-wit_bindgen::generate!({ path: "../../wit", world: "initialized-event-function" });
-export!(Words);
+use serde_json::{Value, json};
+use wisp_sdk::Error;
 
 const STOP_WORDS: &str = "a an and are as at be but by for from has in is it not of on or that the this to was with";
 
@@ -27,37 +23,32 @@ struct State {
     calls: AtomicU32,
 }
 
-struct Words;
-
-impl initializer::Guest for Words {
-    fn initialize(_context: Context) -> Result<(), Failure> {
-        STATE.get_or_init(|| State {
-            stop_words: STOP_WORDS.split(' ').collect(),
-            initialized_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis()),
-            calls: AtomicU32::new(0),
-        });
-        println!("stop words are ready");
-        Ok(())
-    }
+#[wisp_sdk::initializer]
+fn initialize() {
+    STATE.get_or_init(|| State {
+        stop_words: STOP_WORDS.split(' ').collect(),
+        initialized_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis()),
+        calls: AtomicU32::new(0),
+    });
+    println!("stop words are ready");
 }
 
-impl event_handler::Guest for Words {
-    fn handle(event: Vec<u8>, _context: Context) -> Result<Vec<u8>, Failure> {
-        let state = STATE.get().ok_or_else(|| failure("NotInitialized", "the initializer did not run"))?;
-        let text = String::from_utf8(event).map_err(|error| failure("InvalidText", &error.to_string()))?;
-        let words = words(&text);
-        if words.is_empty() {
-            return Err(failure("InvalidText", "the event has no words: send a text"));
-        }
-        let answer = json!({
-            "words": words.len(),
-            "characters": text.chars().count(),
-            "top": top(&words, &state.stop_words),
-            "initializedAt": state.initialized_at as u64,
-            "calls": state.calls.fetch_add(1, Ordering::Relaxed) + 1,
-        });
-        Ok(answer.to_string().into_bytes())
+/// A text in, JSON out. An error that the function reports on purpose is a handled one: the caller receives its type,
+/// its message and where it comes from.
+#[wisp_sdk::event_handler]
+fn count(text: &str) -> Result<Value, Error> {
+    let state = STATE.get().ok_or_else(|| Error::unhandled("NotInitialized", "the initializer did not run"))?;
+    let words = words(text);
+    if words.is_empty() {
+        return Err(Error::handled("InvalidText", "the event has no words: send a text"));
     }
+    Ok(json!({
+        "words": words.len(),
+        "characters": text.chars().count(),
+        "top": top(&words, &state.stop_words),
+        "initializedAt": state.initialized_at as u64,
+        "calls": state.calls.fetch_add(1, Ordering::Relaxed) + 1,
+    }))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -75,10 +66,4 @@ fn top(words: &[String], stop_words: &HashSet<&str>) -> Vec<(String, u32)> {
     counts.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
     counts.truncate(5);
     counts
-}
-
-/// An error that the function reports on purpose. The caller receives the document.
-fn failure(kind: &str, message: &str) -> Failure {
-    let document = json!({ "errorType": kind, "errorMessage": message }).to_string();
-    Failure { kind: FailureKind::Handled, document }
 }

@@ -8,12 +8,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use exports::wisp::function::{http_handler, initializer};
-use serde_json::json;
-use wisp::function::types::{Context, Failure, HttpRequest, HttpResponse};
-
-wit_bindgen::generate!({ path: "../../wit", world: "initialized-http-function" });
-export!(Links);
+use serde_json::{Value, json};
+use wisp_sdk::{
+    Error,
+    http::{IntoResponse as _, Json, Request, RequestExt as _, Response, StatusCode, header},
+};
 
 /// The links that every instance starts with, one a line.
 const FIRST_LINKS: &str = "rust https://www.rust-lang.org/\nwasi https://wasi.dev/\n";
@@ -30,72 +29,76 @@ struct Link {
     hits: u32,
 }
 
-struct Links;
+#[wisp_sdk::initializer]
+fn initialize() {
+    let mut state = state();
+    let links = FIRST_LINKS.lines().filter_map(|line| line.split_once(' '));
+    state.links = links.map(|(name, url)| (name.to_owned(), Link::new(url))).collect();
+    state.initialized_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64);
+}
 
-impl initializer::Guest for Links {
-    fn initialize(_context: Context) -> Result<(), Failure> {
-        let mut state = state();
-        let links = FIRST_LINKS.lines().filter_map(|line| line.split_once(' '));
-        state.links = links.map(|(name, url)| (name.to_owned(), Link::new(url))).collect();
-        state.initialized_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64);
-        Ok(())
+#[wisp_sdk::http_handler]
+fn serve(request: Request) -> Result<Response, Error> {
+    let path = request.path();
+    let name = path.trim_start_matches('/');
+    match (request.method().as_str(), name) {
+        ("GET" | "HEAD", "") => answer(StatusCode::OK, list()),
+        ("GET" | "HEAD", name) => follow(name),
+        ("PUT", name) if !name.is_empty() => add(name, request.body()),
+        ("DELETE", name) if !name.is_empty() => remove(name),
+        _ => Ok(Response::builder()
+            .status(StatusCode::METHOD_NOT_ALLOWED)
+            .header(header::ALLOW, "GET, HEAD, PUT, DELETE")
+            .body("use GET, or PUT and DELETE on a name".into())?),
     }
 }
 
-impl http_handler::Guest for Links {
-    fn handle(request: HttpRequest, _context: Context) -> Result<HttpResponse, Failure> {
-        let name = request.path.trim_start_matches('/');
-        Ok(match (request.method.as_str(), name) {
-            ("GET" | "HEAD", "") => list(),
-            ("GET" | "HEAD", name) => follow(name),
-            ("PUT", name) if !name.is_empty() => add(name, &request.body),
-            ("DELETE", name) if !name.is_empty() => remove(name),
-            _ => refuse(405, "use GET, or PUT and DELETE on a name").with_header("allow", "GET, HEAD, PUT, DELETE"),
-        })
-    }
-}
-
-fn list() -> HttpResponse {
+fn list() -> Value {
     let state = state();
     let links: Vec<_> =
         state.links.iter().map(|(name, link)| json!({ "name": name, "url": link.url, "hits": link.hits })).collect();
-    answer(200, &json!({ "links": links, "initializedAt": state.initialized_at }))
+    json!({ "links": links, "initializedAt": state.initialized_at })
 }
 
-fn follow(name: &str) -> HttpResponse {
+fn follow(name: &str) -> Result<Response, Error> {
     match state().links.get_mut(name) {
         Some(link) => {
             link.hits += 1;
-            HttpResponse { status_code: 302, headers: Vec::new(), body: Vec::new() }.with_header("location", &link.url)
+            let found = Response::builder().status(StatusCode::FOUND).header(header::LOCATION, &link.url);
+            Ok(found.body(().into())?)
         }
-        None => refuse(404, &format!("there is no link {name:?}")),
+        None => not_found(name),
     }
 }
 
-fn add(name: &str, body: &[u8]) -> HttpResponse {
+fn add(name: &str, body: &[u8]) -> Result<Response, Error> {
     match std::str::from_utf8(body).map(str::trim) {
         Ok(url) if url.starts_with("http://") || url.starts_with("https://") => {
             let replaced = state().links.insert(name.to_owned(), Link::new(url)).is_some();
-            answer(if replaced { 200 } else { 201 }, &json!({ "name": name, "url": url }))
+            let status = if replaced { StatusCode::OK } else { StatusCode::CREATED };
+            answer(status, json!({ "name": name, "url": url }))
         }
-        _ => refuse(400, "the body must be a url that starts with http:// or https://"),
+        _ => refuse(StatusCode::BAD_REQUEST, "the body must be a url that starts with http:// or https://"),
     }
 }
 
-fn remove(name: &str) -> HttpResponse {
+fn remove(name: &str) -> Result<Response, Error> {
     match state().links.remove(name) {
-        Some(_) => HttpResponse { status_code: 204, headers: Vec::new(), body: Vec::new() },
-        None => refuse(404, &format!("there is no link {name:?}")),
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => not_found(name),
     }
 }
 
-fn refuse(status_code: u16, message: &str) -> HttpResponse {
-    answer(status_code, &json!({ "errorMessage": message }))
+fn not_found(name: &str) -> Result<Response, Error> {
+    refuse(StatusCode::NOT_FOUND, &format!("there is no link {name:?}"))
 }
 
-fn answer(status_code: u16, document: &serde_json::Value) -> HttpResponse {
-    let body = document.to_string().into_bytes();
-    HttpResponse { status_code, headers: Vec::new(), body }.with_header("content-type", "application/json")
+fn refuse(status: StatusCode, message: &str) -> Result<Response, Error> {
+    answer(status, json!({ "errorMessage": message }))
+}
+
+fn answer(status: StatusCode, document: Value) -> Result<Response, Error> {
+    (status, Json(document)).into_response()
 }
 
 /// Never poisoned: a panic ends the whole instance.
@@ -106,12 +109,5 @@ fn state() -> MutexGuard<'static, State> {
 impl Link {
     fn new(url: &str) -> Self {
         Self { url: url.to_owned(), hits: 0 }
-    }
-}
-
-impl HttpResponse {
-    fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
     }
 }

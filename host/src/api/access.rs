@@ -52,7 +52,8 @@ fn verified(host: &FunctionHost, head: &request::Parts, resource: Resource) -> R
 }
 
 fn asked(method: &Method, path: &str) -> Access {
-    if path.ends_with("/invocations") && *method == Method::POST {
+    let is_sent = ["/topics/", "/queues/", "/sources/"].iter().any(|place| path.starts_with(place));
+    if is_sent || path.ends_with("/invocations") && *method == Method::POST {
         Access::Invoke
     } else if *method == Method::GET || *method == Method::HEAD {
         Access::Read

@@ -59,6 +59,7 @@ pub(crate) fn new_event(headers: &HeaderMap, id: RequestId) -> Result<NewEvent, 
         stateful: stateful(headers)?,
         trace_parent: header_text(headers, "traceparent"),
         payload: Bytes::new(),
+        trigger: None,
     })
 }
 

@@ -108,6 +108,8 @@ macro_rules! function_fields {
             field("customDNS", CUSTOM_DNS),
             field("customRuntimeConfig", CUSTOM_RUNTIME),
             field("layers", Shape::Texts),
+            // wisp's own.
+            field("snapshot", Shape::Boolean),
             $($more),*
         ]
     };

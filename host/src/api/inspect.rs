@@ -59,6 +59,7 @@ fn running(revision: &Revision, routes: &FunctionRoutes) -> Value {
         "kind": revision.ready.kind,
         "component": function.component,
         "digest": revision.ready.digest,
+        "initialized": revision.ready.initialized,
         "memoryMb": function.memory >> 20,
         "timeoutSeconds": function.timeout.as_secs_f64(),
         "instances": { "live": live, "idle": idle },
@@ -131,6 +132,16 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
         let starts = function.2.revisions().map(|revision| revision.pool.cold_starts()).sum();
         sample(&mut text, "wisp_cold_starts_total", function, "", starts);
     }
+    family(
+        &mut text,
+        "wisp_initialized_by_snapshot",
+        "gauge",
+        "Whether instances start with the state that the initializer left at deploy.",
+    );
+    for function in &functions {
+        let restored = function.2.revisions().any(|revision| revision.ready.initialized.is_some());
+        sample(&mut text, "wisp_initialized_by_snapshot", function, "", restored.into());
+    }
     family(&mut text, "wisp_instances", "gauge", "Instances alive by state.");
     for function in &functions {
         let instances = function.2.revisions().map(|revision| revision.pool.instances());
@@ -140,6 +151,9 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
     }
     if let Some(delivery) = host.delivery() {
         delivery.write_metrics(&mut text);
+    }
+    if let Some(triggers) = host.triggers() {
+        triggers.write_metrics(&mut text);
     }
     respond(text, "text/plain; version=0.0.4")
 }

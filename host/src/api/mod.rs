@@ -20,6 +20,7 @@ mod fc2016;
 mod fc2023;
 mod fields;
 mod functions;
+mod ingress;
 mod inspect;
 mod instances;
 pub(crate) mod invocations;
@@ -29,6 +30,7 @@ mod settings;
 pub mod signature;
 mod stateful;
 mod trigger_config;
+mod trigger_states;
 mod triggers;
 mod versions;
 
@@ -92,6 +94,9 @@ where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     let (head, body) = request.into_parts();
+    if let Some(place) = ingress::Place::of(operation.1) {
+        return ingress::receive(host, place, (head, body), peer, &id).await;
+    }
     if !matches!(operation.1, ["2016-08-15" | "2023-03-30" | "wisp", ..] | ["metrics"]) {
         return Err(PlatformError::path_not_supported(operation.0, head.uri.path()));
     }
@@ -118,6 +123,7 @@ where
         (&Method::GET, ["wisp", "logs"]) => logs::logs(host, query),
         (&Method::GET, ["wisp", "code", digest]) => download::serve(host, digest, query).await,
         (method, ["wisp", "events", rest @ ..]) => events::handle(host, method, rest, query).await,
+        (method, ["wisp", "triggers", rest @ ..]) => trigger_states::handle(host, method, rest, query).await,
         (&Method::GET, ["metrics"]) => Ok(inspect::metrics(host)),
         (method, _) => Err(PlatformError::path_not_supported(method, head.uri.path())),
     }

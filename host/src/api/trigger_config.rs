@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::{self, Field, Shape, field, invalid};
-use crate::{control::Attributes, platform_error::PlatformError};
+use crate::{control::Attributes, platform_error::PlatformError, trigger::schedule::Schedule};
 
 /// The kinds there are.
 const KINDS: [&str; 9] = ["http", "timer", "oss", "log", "mns_topic", "tablestore", "cdn_events", "eventbridge", "rds"];
@@ -144,25 +144,10 @@ fn http(attributes: Attributes) -> Result<Value, PlatformError> {
 fn timer(attributes: Attributes) -> Result<Value, PlatformError> {
     let expression = schema::required(&attributes, "cronExpression")
         .map_err(|_| PlatformError::invalid_argument("TriggerConfig.CronExpression is required"))?;
-    if !is_schedule(expression) {
-        let allowed = "@every <n>m | six fields: second minute hour day month weekday";
-        return Err(invalid("TriggerConfig.CronExpression", allowed, &expression.into()));
-    }
+    Schedule::parse(expression)
+        .map_err(|reason| PlatformError::invalid_argument(format!("TriggerConfig.CronExpression: {reason}")))?;
     let defaults = json!({ "payload": "", "enable": false });
     Ok(Value::Object(super::call::with_defaults(defaults, &attributes)))
-}
-
-/// `@every 4m`, or six fields that a time zone may stand before.
-fn is_schedule(expression: &str) -> bool {
-    if let Some(interval) = expression.strip_prefix("@every ") {
-        let split = interval.trim().len().saturating_sub(1);
-        let (number, unit) = interval.trim().split_at_checked(split).unwrap_or_default();
-        return matches!(unit, "s" | "m" | "h") && number.parse::<u32>().is_ok_and(|number| number > 0);
-    }
-    let zoned = expression.strip_prefix("CRON_TZ=").or_else(|| expression.strip_prefix("TZ="));
-    let fields = zoned.and_then(|zoned| zoned.split_once(' ')).map_or(expression, |(_, fields)| fields);
-    let seconds = croner::parser::Seconds::Required;
-    croner::parser::CronParser::builder().seconds(seconds).build().parse(fields.trim()).is_ok()
 }
 
 fn with_texts(attributes: Attributes, name: &str) -> Result<Value, PlatformError> {
@@ -189,15 +174,5 @@ mod tests {
         let config = read("timer", Some(&"{\"cronExpression\":\"@every 4m\",\"enable\":true}".into())).unwrap();
         assert_eq!(config["enable"], true);
         assert!(read("timer", Some(&"{".into())).is_err());
-    }
-
-    #[test]
-    fn schedules_are_intervals_or_six_fields() {
-        for good in ["@every 4m", "0 0 4 * * *", "CRON_TZ=Asia/Shanghai 0 0 4 * * *", "0 */30 * ? * MON-FRI"] {
-            assert!(is_schedule(good), "{good}");
-        }
-        for bad in ["", "@every", "@every 0m", "@every m", "0 4 * * *", "hourly", "@every \u{e9}"] {
-            assert!(!is_schedule(bad), "{bad}");
-        }
     }
 }

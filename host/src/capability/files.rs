@@ -103,6 +103,12 @@ impl Files {
         }
     }
 
+    /// Whether the guest left anything in its scratch directory.
+    pub(crate) fn has_scratch_files(&self) -> bool {
+        let path = self.scratch.as_ref().and_then(|scratch| scratch.path());
+        path.is_some_and(|path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()))
+    }
+
     /// Opens the directories; at the second call and later it does nothing.
     fn open(&mut self) -> Option<WasiFilesystemCtx> {
         if std::mem::replace(&mut self.opened, true) {

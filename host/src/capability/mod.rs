@@ -5,6 +5,7 @@ use wasmtime::component::Linker;
 
 use crate::{engine::EngineKind, instance::Guest};
 
+pub(crate) mod clock;
 pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod http;

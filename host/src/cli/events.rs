@@ -129,7 +129,7 @@ impl ListArgs {
 }
 
 fn rows(events: &[Value]) -> Vec<Vec<String>> {
-    let heading = ["REQUEST", "FUNCTION", "STATUS", "CALLS", "RECEIVED", "ERROR"].map(str::to_owned);
+    let heading = ["REQUEST", "FUNCTION", "TRIGGER", "STATUS", "CALLS", "RECEIVED", "ERROR"].map(str::to_owned);
     let mut rows = vec![heading.to_vec()];
     rows.extend(events.iter().map(row));
     rows
@@ -142,6 +142,7 @@ fn row(event: &Value) -> Vec<String> {
     vec![
         text("requestId"),
         full_name(&text("service"), &text("function")),
+        text("trigger"),
         text("status") + dead,
         event["calls"].as_u64().unwrap_or_default().to_string(),
         text("received"),
@@ -201,12 +202,20 @@ mod tests {
     #[test]
     fn a_row_names_the_dead_and_why() {
         let event = json!({
-            "requestId": "r", "service": "shop", "function": "orders", "status": "Failed", "dead": true, "calls": 4,
+            "requestId": "r", "service": "shop", "function": "orders", "trigger": "nightly", "status": "Failed", "dead": true, "calls": 4,
             "received": "2026-01-01T00:00:00.000Z", "error": "UnhandledInvocationError", "destinationError": null,
         });
         assert_eq!(
             row(&event),
-            ["r", "shop/orders", "Failed (dead)", "4", "2026-01-01T00:00:00.000Z", "UnhandledInvocationError"]
+            [
+                "r",
+                "shop/orders",
+                "nightly",
+                "Failed (dead)",
+                "4",
+                "2026-01-01T00:00:00.000Z",
+                "UnhandledInvocationError"
+            ]
         );
     }
 }

@@ -9,6 +9,7 @@ use wisp::{
     component::{
         ArtifactCache, Declaration, Loader,
         inspect::{self, Inspection, Kind},
+        snapshot,
     },
     engine::Engines,
 };
@@ -42,6 +43,8 @@ struct Findings {
     inspection: Option<Inspection>,
     /// Why it would not be served.
     refusal: Option<String>,
+    /// Why no snapshot could be taken after its initializer, if it is served.
+    no_snapshot: Option<String>,
 }
 
 impl InspectArgs {
@@ -60,14 +63,17 @@ impl InspectArgs {
     fn find(&self, bytes: &[u8]) -> anyhow::Result<Findings> {
         let inspection = match inspect::inspect(bytes) {
             Ok(inspection) => inspection,
-            Err(error) => return Ok(Findings { inspection: None, refusal: Some(error.to_string()) }),
+            Err(error) => {
+                return Ok(Findings { inspection: None, refusal: Some(error.to_string()), no_snapshot: None });
+            }
         };
         let refusal = match inspection.served_kind() {
             Err(error) => Some(error.to_string()),
             Ok(_) if self.no_compile => None,
             Ok(_) => self.load(bytes)?,
         };
-        Ok(Findings { inspection: Some(inspection), refusal })
+        let no_snapshot = snapshot::examine(bytes).err().map(|error| error.to_string());
+        Ok(Findings { inspection: Some(inspection), refusal, no_snapshot })
     }
 
     /// Compiles and links it, as a deploy would; the compiled code is thrown away.
@@ -85,6 +91,8 @@ impl InspectArgs {
             "file": self.file,
             "served": findings.refusal.is_none(),
             "reason": findings.refusal,
+            "snapshot": findings.refusal.is_none() && findings.no_snapshot.is_none(),
+            "noSnapshot": findings.no_snapshot,
             "compiled": !self.no_compile && findings.refusal.is_none(),
             "kind": inspection.and_then(|it| it.kind),
             "adapted": inspection.map(|it| it.adapted),
@@ -106,6 +114,13 @@ impl InspectArgs {
             Some(reason) => format!("{}: {reason}", paint(ERROR, "no")),
         };
         lines.push(format!("would be served: {verdict}"));
+        if findings.refusal.is_none() {
+            let possible = match &findings.no_snapshot {
+                None => paint(GOOD, "possible"),
+                Some(reason) => format!("{}: {reason}", paint(FAINT, "no")),
+            };
+            lines.push(format!("snapshot after the initializer: {possible}"));
+        }
         lines.join("\n")
     }
 }

@@ -4,11 +4,12 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::bail;
 use clap::Args;
+use http::Method;
 use serde_json::Value;
 
 use super::{
     Failure,
-    client::ServerArgs,
+    client::{ServerArgs, encoded},
     completions,
     control::{
         Control, names,
@@ -23,7 +24,8 @@ use super::{
 #[command(after_help = "wisp list                        what is served, with figures\n\
                         wisp list services\n\
                         wisp list functions shop         those of a service; without a name, all\n\
-                        wisp list triggers shop/orders\n\
+                        wisp list triggers               those that wisp runs, with their states\n\
+                        wisp list triggers shop/orders   all of a function\n\
                         wisp list aliases shop\n\
                         wisp list domains")]
 pub(crate) struct ListArgs {
@@ -65,7 +67,9 @@ impl ListArgs {
             (Kind::Function, None) => all_functions(control).await,
             (Kind::Function, Some(service)) => functions(control, service).await,
             (Kind::Trigger, Some(function)) => {
-                control.all(&format!("{}/triggers", FunctionName::parse(function).path()), "triggers").await
+                let function = FunctionName::parse(function);
+                let triggers = control.all(&format!("{}/triggers", function.path()), "triggers").await?;
+                Ok(with_states(triggers, &states(control, &function).await?))
             }
             (Kind::Version | Kind::Alias, Some(name)) => {
                 let (list, key) = if kind == Kind::Version { ("versions", "versions") } else { ("aliases", "aliases") };
@@ -74,7 +78,10 @@ impl ListArgs {
             (Kind::Service | Kind::Domain, Some(_)) => {
                 bail!("{}s belong to nobody; leave the second name out", kind.word())
             }
-            (Kind::Trigger, None) => bail!("say whose triggers: `wisp list triggers SERVICE/FUNCTION`"),
+            (Kind::Trigger, None) => {
+                let all = control.call(Method::GET, "/wisp/triggers", None).await?;
+                Ok(all["triggers"].as_array().cloned().unwrap_or_default())
+            }
             (Kind::Version | Kind::Alias, None) => bail!("say whose: `wisp list {} SERVICE`", kind.word()),
         }
     }
@@ -110,6 +117,32 @@ pub(super) async fn all_functions(control: &Control) -> anyhow::Result<Vec<Value
     Ok(found)
 }
 
+/// How the triggers of a function are, by their names.
+async fn states(control: &Control, function: &FunctionName) -> anyhow::Result<Vec<Value>> {
+    let service = function.service.as_deref().unwrap_or_default();
+    let path = format!("/wisp/triggers?service={}&function={}", encoded(service), encoded(&function.name));
+    let all = control.call(Method::GET, &path, None).await?;
+    Ok(all["triggers"].as_array().cloned().unwrap_or_default())
+}
+
+/// The API of Function Compute has no states.
+fn with_states(mut triggers: Vec<Value>, states: &[Value]) -> Vec<Value> {
+    for trigger in &mut triggers {
+        if let Some(state) = states.iter().find(|state| state["name"] == trigger["triggerName"]) {
+            let reason = state["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+            trigger["state"] = format!("{}{reason}", cell(&state["state"])).into();
+        }
+    }
+    triggers
+}
+
+fn running_trigger(trigger: &Value) -> Vec<String> {
+    let function = full_name(&cell(&trigger["service"]), &cell(&trigger["function"]));
+    let name = format!("{function}/{}", cell(&trigger["name"]));
+    let rest = texts(trigger, &["type", "source", "state", "delivered", "reason"]);
+    std::iter::once(name).chain(rest).collect()
+}
+
 /// A function's document does not say whose it is.
 fn with_service(mut functions: Vec<Value>, service: &str) -> Vec<Value> {
     functions.iter_mut().for_each(|function| function["serviceName"] = service.into());
@@ -126,8 +159,11 @@ fn rows(kind: Option<Kind>, documents: &[Value]) -> Vec<Vec<String>> {
             texts(it, &["serviceName", "description", "lastModifiedTime"])
         }),
         Some(Kind::Function) => (&["FUNCTION", "RUNTIME", "HANDLER", "MEMORY", "TIMEOUT", "CHANGED"], function),
-        Some(Kind::Trigger) => (&["TRIGGER", "TYPE", "QUALIFIER", "CONFIG"], |it| {
-            texts(it, &["triggerName", "triggerType", "qualifier", "triggerConfig"])
+        Some(Kind::Trigger) if documents.iter().all(|it| it["triggerName"].is_null()) => {
+            (&["TRIGGER", "TYPE", "SOURCE", "STATE", "DELIVERED", "REASON"], running_trigger)
+        }
+        Some(Kind::Trigger) => (&["TRIGGER", "TYPE", "QUALIFIER", "CONFIG", "STATE"], |it| {
+            texts(it, &["triggerName", "triggerType", "qualifier", "triggerConfig", "state"])
         }),
         Some(Kind::Version) => {
             (&["VERSION", "DESCRIPTION", "CREATED"], |it| texts(it, &["versionId", "description", "createdTime"]))
@@ -186,7 +222,8 @@ fn served(function: &Value) -> Vec<String> {
     let (ok, failed) = outcomes(&function["invocations"]);
     vec![
         full_name(&text(&function["service"]), &text(&function["name"])),
-        text(&function["kind"]),
+        // Its instances start initialized.
+        text(&function["kind"]) + if function["initialized"].is_object() { ", snapshot" } else { "" },
         number(&function["instances"]["live"]),
         number(&function["instances"]["idle"]),
         number(&function["coldStarts"]),

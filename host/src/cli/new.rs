@@ -63,6 +63,7 @@ impl NewArgs {
                 let listen = project::default_config()?.server.listen;
                 format!("  curl http://{listen}/2016-08-15/proxy/default/{name}/{path}")
             }
+            Trial::Command(command) => format!("  {command}"),
             Trial::Event(event) if event.starts_with('"') => format!("  wisp invoke {name} --event {event}"),
             Trial::Event(event) => format!("  wisp invoke {name} --event '{event}'"),
         });

@@ -20,6 +20,7 @@ use wisp::{
     engine::Allocation,
     host::{DeployError, FunctionHost},
     server::{self, Listeners},
+    trigger,
 };
 
 use super::{
@@ -78,6 +79,7 @@ pub(super) async fn deployed(config: &Config, runtimes: &RuntimesArgs) -> Result
     host.open_catalog().await?;
     deploy(&host, config).await?;
     delivery::start(&host, &config.events, &config.server.data_dir)?;
+    trigger::start(&host)?;
     Ok(host)
 }
 

@@ -11,6 +11,50 @@ const RUST_WORKSPACE: &str = include_str!("../../../examples/Cargo.toml");
 const EXAMPLES_WIT: &str = "\"../../wit\"";
 const OWN_WIT: &str = "\"wit\"";
 
+/// Where the Rust examples find the SDK, and where a project has its own: it is not published yet.
+const EXAMPLES_SDK: &str = "\"../../guest-sdk/rust\"";
+const OWN_SDK: &str = "\"wisp-sdk\"";
+
+/// Files of the Rust SDK that a build needs.
+macro_rules! sdk {
+    ($($file:literal),+ $(,)?) => {
+        &[$(($file, include_str!(concat!("../../../guest-sdk/rust/", $file)))),+]
+    };
+}
+
+const SDK_FILES: &[(&str, &str)] = sdk!(
+    "Cargo.toml",
+    "macros/Cargo.toml",
+    "macros/src/expand.rs",
+    "macros/src/lib.rs",
+    "macros/src/signature.rs",
+    "src/__private.rs",
+    "src/bindings/after_restore.rs",
+    "src/bindings/event_handler.rs",
+    "src/bindings/http_handler.rs",
+    "src/bindings/imports.rs",
+    "src/bindings/initializer.rs",
+    "src/bindings/mod.rs",
+    "src/bindings/pre_freeze.rs",
+    "src/bindings/pre_stop.rs",
+    "src/client.rs",
+    "src/context.rs",
+    "src/error.rs",
+    "src/http/body.rs",
+    "src/http/mod.rs",
+    "src/http/record.rs",
+    "src/http/response.rs",
+    "src/lib.rs",
+    "src/net/address.rs",
+    "src/net/error.rs",
+    "src/net/mod.rs",
+    "src/panics.rs",
+    "src/payload.rs",
+    "src/reactor.rs",
+    "src/streams.rs",
+    "src/time.rs",
+);
+
 /// What tools make of a project.
 const GITIGNORE: &str = "*.wasm\n.wisp/\n.venv/\n__pycache__/\nnode_modules/\ntarget/\n";
 
@@ -48,6 +92,12 @@ pub(super) enum Template {
     PythonHttp,
     /// A Flask application
     Flask,
+    /// A function in JavaScript that a timer calls
+    JsTimer,
+    /// A function in JavaScript that is called when files come to a directory
+    JsBucket,
+    /// A function in JavaScript that takes the messages of a queue
+    JsQueue,
     /// Short links over HTTP, in Rust
     RustHttp,
     /// An event function in Rust that counts words
@@ -68,6 +118,8 @@ pub(super) enum Trial {
     Get(&'static str),
     /// An event.
     Event(&'static str),
+    /// A command.
+    Command(&'static str),
 }
 
 impl Template {
@@ -81,6 +133,9 @@ impl Template {
             Self::PythonEvent => "python-event",
             Self::PythonHttp => "python-http",
             Self::Flask => "flask",
+            Self::JsTimer => "js-timer",
+            Self::JsBucket => "js-bucket",
+            Self::JsQueue => "js-queue",
             Self::RustHttp => "rust-http",
             Self::RustEvent => "rust-event",
             Self::JsHttpComponentize => "js-http-componentize",
@@ -100,7 +155,9 @@ impl Template {
         let own = |path: &str, text: &str| match path {
             // Sources may well speak of Express or Flask, and mean them.
             "wisp.toml" => text.replace(self.function(), name),
-            _ if self.is_example() => text.replace(self.function(), name).replace(EXAMPLES_WIT, OWN_WIT),
+            _ if self.is_example() => {
+                text.replace(self.function(), name).replace(EXAMPLES_WIT, OWN_WIT).replace(EXAMPLES_SDK, OWN_SDK)
+            }
             _ => text.to_owned(),
         };
         let mut files: Vec<_> = self
@@ -112,6 +169,9 @@ impl Template {
         // The tools of the other languages take the package that wisp carries.
         if files.iter().any(|(_, text)| text.contains(OWN_WIT)) {
             files.extend(WIT_FILES.iter().map(|(path, text)| (format!("wit/{path}"), (*text).to_owned())));
+        }
+        if files.iter().any(|(_, text)| text.contains(OWN_SDK)) {
+            files.extend(SDK_FILES.iter().map(|(path, text)| (format!("wisp-sdk/{path}"), (*text).to_owned())));
         }
         files
     }
@@ -137,6 +197,11 @@ impl Template {
             | Self::PythonHttp
             | Self::Flask => Trial::Get(""),
             Self::JsHttpComponentize => Trial::Get("todos"),
+            Self::JsTimer => Trial::Command("wisp trigger fire tick"),
+            Self::JsBucket => Trial::Command("echo the more we learn > uploads/hello.txt"),
+            Self::JsQueue => Trial::Command(
+                r#"curl -d '{"to": "Ada", "text": "hello"}' http://127.0.0.1:9001/queues/letters/messages"#,
+            ),
             Self::RustEvent => Trial::Event("the more we learn the more we see"),
             Self::JsEvent | Self::JsEventComponentize => {
                 Trial::Event(r#"{"currency": "USD", "items": [{"sku": "pen", "price": 1.5, "quantity": 4}]}"#)
@@ -162,6 +227,9 @@ impl Template {
             Self::PythonEvent => template!("python-event", "main.py", "wisp.toml"),
             Self::PythonHttp => template!("python-http", "main.py", "wisp.toml"),
             Self::Flask => template!("flask", "app.py", "requirements.txt", "wisp.toml"),
+            Self::JsTimer => template!("js-timer", "index.js", "wisp.toml"),
+            Self::JsBucket => template!("js-bucket", "index.js", "uploads/.gitkeep", "wisp.toml"),
+            Self::JsQueue => template!("js-queue", "index.js", "wisp.toml"),
             Self::RustHttp => example!("rust-http", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::RustEvent => example!("rust-event", "Cargo.toml", "src/lib.rs", "wisp.toml"),
             Self::JsHttpComponentize => example!("js-http", "package.json", "index.js", "wisp.toml"),
@@ -210,14 +278,27 @@ mod tests {
     }
 
     #[test]
-    fn a_rust_project_has_its_own_profile_workspace_and_wit_package() {
+    fn a_rust_project_has_its_own_profile_workspace_and_sdk() {
         let files = Template::RustEvent.render("orders");
         let manifest: toml::Table = file(&files, "Cargo.toml").parse().unwrap();
         assert_eq!(manifest["package"]["name"].as_str(), Some("orders"));
         assert!(manifest["workspace"].as_table().unwrap().is_empty());
         assert!(manifest["profile"]["release"].get("panic").is_some());
-        assert!(file(&files, "src/lib.rs").contains("path: \"wit\""));
-        assert!(files.iter().any(|(path, _)| path == "wit/worlds.wit"));
+        assert_eq!(manifest["dependencies"]["wisp-sdk"]["path"].as_str(), Some("wisp-sdk"));
+        assert!(file(&files, "wisp-sdk/Cargo.toml").contains("name = \"wisp-sdk\""));
+    }
+
+    /// A file that is not in the list would be missed only when a user builds his first project.
+    #[test]
+    fn a_project_has_every_source_of_the_sdk() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/rust");
+        for directory in ["src", "src/bindings", "src/http", "src/net", "macros/src"] {
+            for file in std::fs::read_dir(sdk.join(directory)).unwrap().flatten() {
+                let path = format!("{directory}/{}", file.file_name().display());
+                let listed = SDK_FILES.iter().any(|(listed, _)| *listed == path);
+                assert!(listed || file.path().is_dir(), "{path} is not in SDK_FILES");
+            }
+        }
     }
 
     #[test]

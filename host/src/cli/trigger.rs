@@ -3,13 +3,13 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     Failure,
-    client::ServerArgs,
+    client::{ServerArgs, encoded},
     completions,
     control::{
         Control,
@@ -18,24 +18,29 @@ use super::{
     get, runtime,
 };
 
-/// Create or change a trigger: HTTP, or a timer
+/// Create or change a trigger: HTTP, or a timer; fire, pause or resume one of any kind
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "wisp trigger shop/orders/web --methods GET,POST      requests without a signature\n\
                         wisp trigger shop/orders/web --auth function         requests with a signature\n\
                         wisp trigger shop/orders/tick --cron '@every 5m'     a timer\n\
+                        wisp trigger fire tick                               fires a timer now\n\
+                        wisp trigger pause shop/orders/uploads               lets it rest; resume lets it go on\n\
                         wisp list triggers shop/orders                       shows all of a function\n\
                         wisp remove trigger shop/orders/web                  removes it")]
 pub(crate) struct TriggerArgs {
+    #[command(subcommand)]
+    command: Option<TriggerCommand>,
     /// SERVICE/FUNCTION/TRIGGER, or FUNCTION/TRIGGER of Function Compute 3.0
-    #[arg(add = completions::names())]
-    trigger: String,
+    #[arg(add = completions::names(), required = true)]
+    trigger: Option<String>,
     /// The methods of an HTTP trigger [default: all]
     #[arg(long, value_delimiter = ',', value_name = "METHODS", conflicts_with_all = ["cron", "payload"])]
     methods: Vec<String>,
     /// Whether requests must be signed [default: anonymous]
     #[arg(long, value_name = "WHO", conflicts_with_all = ["cron", "payload"])]
     auth: Option<Auth>,
-    /// When a timer fires: `@every 5m`, or second, minute, hour, day, month and day of the week in UTC
+    /// When a timer fires: `@every 5m`, or second, minute, hour, day, month and day of the week, in UTC or after `CRON_TZ=ZONE `
     #[arg(long, value_name = "WHEN")]
     cron: Option<String>,
     /// What a timer's event holds
@@ -54,6 +59,40 @@ pub(crate) struct TriggerArgs {
     server: ServerArgs,
 }
 
+/// What is done to a trigger that is there.
+#[derive(Debug, Subcommand)]
+enum TriggerCommand {
+    /// Fire a timer now, whatever its schedule
+    Fire(NameArgs),
+    /// Let a trigger rest, also after a restart; what its source keeps waits there
+    Pause(NameArgs),
+    /// Let a paused trigger go on
+    Resume(NameArgs),
+}
+
+#[derive(Debug, Args)]
+struct NameArgs {
+    /// The trigger: SERVICE/FUNCTION/TRIGGER, or the end of it that names one
+    name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl TriggerCommand {
+    fn execute(self) -> Result<ExitCode, Failure> {
+        let (verb, done, NameArgs { name, server }) = match self {
+            Self::Fire(args) => ("fire", "fired", args),
+            Self::Pause(args) => ("pause", "paused", args),
+            Self::Resume(args) => ("resume", "resumed", args),
+        };
+        let control = Control(server.client()?);
+        let name = name.split('/').map(encoded).collect::<Vec<_>>().join("/");
+        let answer = runtime::alone(control.call(Method::POST, &format!("/wisp/triggers/{name}/{verb}"), None))??;
+        writeln!(anstream::stdout(), "{done} trigger {}", answer[done].as_str().unwrap_or_default())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Who may call by an HTTP trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Auth {
@@ -67,21 +106,25 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OP
 
 impl TriggerArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        if let Some(command) = self.command {
+            return command.execute();
+        }
+        let name = self.trigger.clone().unwrap_or_default();
         let control = Control(self.server.client()?);
-        let (trigger, existed) = runtime::alone(self.put(&control))??;
+        let (trigger, existed) = runtime::alone(self.put(&control, &name))??;
         let mut out = anstream::stdout();
         if self.json {
             writeln!(out, "{trigger:#}")?;
         } else {
             let did = if existed { "updated" } else { "created" };
-            writeln!(out, "{did} trigger {}\n{}", self.trigger, get::fields(&trigger))?;
+            writeln!(out, "{did} trigger {name}\n{}", get::fields(&trigger))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn put(&self, control: &Control) -> anyhow::Result<(Json, bool)> {
-        let Some((function, name)) = self.trigger.rsplit_once('/') else {
-            bail!("'{}' names no trigger; give SERVICE/FUNCTION/TRIGGER", self.trigger);
+    async fn put(&self, control: &Control, whole: &str) -> anyhow::Result<(Json, bool)> {
+        let Some((function, name)) = whole.rsplit_once('/') else {
+            bail!("'{whole}' names no trigger; give SERVICE/FUNCTION/TRIGGER");
         };
         let function = FunctionName::parse(function);
         let mut body = self.body(function.service.is_none());

@@ -15,7 +15,7 @@ use tokio::{
 };
 use wisp::{
     catalog::Revision, component::runtime::Runtimes, config::Config, delivery, host::FunctionHost, server::Listeners,
-    telemetry::LogFollower,
+    telemetry::LogFollower, trigger,
 };
 
 use super::{
@@ -108,6 +108,7 @@ async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<Ex
     host.open_catalog().await?;
     serving::deploy(&host, &config).await?;
     delivery::start(&host, &config.events, &config.server.data_dir)?;
+    trigger::start(&host)?;
     let listeners = Listeners::bind(host.server()).await?;
     serving::announce(&config, &listeners);
     anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));

@@ -3,6 +3,9 @@
 //! A file is named by the component's digest, in a directory named by the engine's compatibility hash, so that another
 //! wasmtime or other settings never meet it. Beside each lies a MAC over its content under a key that only this user can
 //! read: loading compiled code runs it, so a file that is damaged or was put there by somebody else is compiled anew.
+//!
+//! `snapshots/` has components with the state that an initializer left, by their own digests, and notes that say which of
+//! them belongs to what.
 
 use std::{
     fs::{self, File},
@@ -14,10 +17,10 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use super::ComponentError;
+use super::{ComponentError, hex};
 
 /// A block of SHA-256, the longest key that an HMAC uses as it is.
 const KEY_LENGTH: usize = 64;
@@ -90,6 +93,70 @@ impl ArtifactCache {
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
         self.map(engine, &path).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
+    }
+
+    /// A component compiled by `compiler` for this process alone.
+    pub(super) fn compiled_for_now(
+        engine: &Engine,
+        compiler: &Engine,
+        bytes: &[u8],
+    ) -> Result<Component, ComponentError> {
+        let code =
+            compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        #[allow(unsafe_code, reason = "the line above made this code, and nobody else had it")]
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.map_err(|error| ComponentError::Compile(format!("{error:#}")))
+    }
+
+    /// The compiled component, if its file is there, whole and ours.
+    pub(super) fn mapped(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        self.map(engine, &self.path(engine, digest).ok()?)
+    }
+
+    /// Held by whoever makes the snapshot of this name, over all processes. Blocking.
+    pub(super) fn lock(&self, name: &str) -> io::Result<Lock> {
+        let path = self.snapshots()?.join(name).with_extension("lock");
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok(Lock { path, _file: file })
+    }
+
+    /// What was noted under a name, if it is whole and ours.
+    pub(super) fn note(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.snapshots().ok()?.join(name).with_extension("json");
+        let mac = fs::read(path.with_extension("mac")).ok()?;
+        self.mac_of(&path).ok()?.verify_slice(&mac).ok()?;
+        fs::read(path).ok()
+    }
+
+    /// Notes something under a name.
+    pub(super) fn keep_note(&self, name: &str, note: &[u8]) -> io::Result<()> {
+        self.write(&self.snapshots()?.join(name).with_extension("json"), note)
+    }
+
+    /// A component that was kept, if it is whole: its digest is its name.
+    pub(super) fn snapshot(&self, digest: &str) -> Option<Vec<u8>> {
+        let path = self.snapshots().ok()?.join(digest).with_extension("wasm");
+        let bytes = fs::read(&path).ok()?;
+        if hex(&Sha256::digest(&bytes)) != digest {
+            tracing::warn!(file = %path.display(), "a snapshot is damaged: its initializer runs once more");
+            return None;
+        }
+        Some(bytes)
+    }
+
+    /// Keeps a component, so that other settings of the compiler need no other snapshot.
+    pub(super) fn keep_snapshot(&self, digest: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.snapshots()?.join(digest).with_extension("wasm");
+        write_whole(&path, bytes)?;
+        self.prune(&path);
+        Ok(())
+    }
+
+    fn snapshots(&self) -> io::Result<PathBuf> {
+        let directory = self.0.directory.join("snapshots");
+        make_private_dir(&directory)?;
+        Ok(directory)
     }
 
     fn path(&self, engine: &Engine, digest: &str) -> io::Result<PathBuf> {
@@ -165,12 +232,25 @@ impl ArtifactCache {
             .flatten()
             .filter_map(|engine| fs::read_dir(engine.path()).ok())
             .flat_map(|files| files.flatten())
-            .filter(|file| file.path().extension().is_some_and(|extension| extension == "cwasm"))
+            .filter(|file| file.path().extension().is_some_and(|extension| extension == "cwasm" || extension == "wasm"))
             .filter_map(|file| {
                 let metadata = file.metadata().ok()?;
                 Some(Artifact { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
             })
             .collect()
+    }
+}
+
+/// A lock among processes, until it is dropped.
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Who waits has the file open, and gets the lock of it all the same.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

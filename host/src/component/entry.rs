@@ -57,9 +57,29 @@ impl Entry {
         }
     }
 
+    /// Of a component as it was built.
     pub(super) fn new(kind: Kind, pre: InstancePre<Guest>, declared: Option<&Declaration>) -> wasmtime::Result<Self> {
+        let is_restored = declared.is_some_and(|declared| declared.snapshot);
+        Self::of(kind, pre, declared, is_restored)
+    }
+
+    /// Of a component with the state that its initializer left.
+    pub(super) fn restored(
+        kind: Kind,
+        pre: InstancePre<Guest>,
+        declared: Option<&Declaration>,
+    ) -> wasmtime::Result<Self> {
+        Self::of(kind, pre, declared, true)
+    }
+
+    fn of(
+        kind: Kind,
+        pre: InstancePre<Guest>,
+        declared: Option<&Declaration>,
+        is_restored: bool,
+    ) -> wasmtime::Result<Self> {
         Ok(match kind {
-            Kind::Function => Self::Function(FunctionPre::new(pre, declared)),
+            Kind::Function => Self::Function(FunctionPre::new(pre, declared, is_restored)),
             Kind::WasiHttp02 => Self::WasiHttp02(p2::bindings::ProxyPre::new(pre)?),
             Kind::WasiHttp03 => Self::WasiHttp03(p3::bindings::ServicePre::new(pre)?),
             Kind::Command => Self::Command(CommandPre::new(pre)?),
@@ -69,18 +89,17 @@ impl Entry {
 
 impl FunctionPre {
     /// Of a component with a declaration only what it declares is called; of any other all that it exports.
-    fn new(pre: InstancePre<Guest>, declared: Option<&Declaration>) -> Self {
+    fn new(pre: InstancePre<Guest>, declared: Option<&Declaration>, is_restored: bool) -> Self {
         let find = |interface: &str, function: &str, is_declared: fn(&Declaration) -> bool| {
             declared.is_none_or(is_declared).then(|| export(pre.component(), interface, function)).flatten()
         };
-        let restored = declared.is_some_and(|declared| declared.snapshot && declared.after_restore);
         Self {
             event: find("event-handler", "handle", |it| it.event),
             http: find("http-handler", "handle", |it| it.http),
             initializer: find("initializer", "initialize", |it| it.initializer),
             pre_freeze: find("pre-freeze", "pre-freeze", |it| it.pre_freeze),
             pre_stop: find("pre-stop", "pre-stop", |it| it.pre_stop),
-            after_restore: find("after-restore", "after-restore", |_| true).filter(|_| restored),
+            after_restore: find("after-restore", "after-restore", |it| it.after_restore).filter(|_| is_restored),
             preload: None,
             pre,
         }
@@ -88,7 +107,7 @@ impl FunctionPre {
 
     /// A language runtime that loads `preload` in each instance, which then is what `declared` says.
     pub(super) fn preloading(pre: InstancePre<Guest>, declared: &Declaration, preload: Arc<Preload>) -> Self {
-        Self { preload: Some(preload), after_restore: None, ..Self::new(pre, Some(declared)) }
+        Self { preload: Some(preload), after_restore: None, ..Self::new(pre, Some(declared), false) }
     }
 }
 

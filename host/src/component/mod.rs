@@ -4,8 +4,12 @@
 //! The way: `adapt` (a core module becomes a component) ▸ `inspect` (exports tell the kind, imports are checked against
 //! the policy) ▸ `artifact` (compiled code from the cache, or compiled now) ▸ link (`InstancePre`).
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, InstancePre, Linker};
 
@@ -22,12 +26,15 @@ pub(crate) mod entry;
 pub mod inspect;
 pub mod package;
 pub mod runtime;
+pub mod snapshot;
 pub mod source;
+mod state;
 
 pub use artifact::ArtifactCache;
 pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use inspect::{Inspection, Kind};
+pub use snapshot::{Initialized, SnapshotRefused};
 
 /// Why a file is not served. Each message names the thing and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +88,8 @@ struct Shared {
     cache: ArtifactCache,
     sequential: Linker<Guest>,
     concurrent: std::sync::OnceLock<Linker<Guest>>,
+    /// Snapshots in use, by name: revisions of one share it.
+    initialized: Mutex<HashMap<String, Weak<Ready>>>,
 }
 
 /// A component that only needs a store to become an instance. Immutable.
@@ -93,6 +102,8 @@ pub struct Ready {
     pub declaration: Option<Declaration>,
     /// Whether it stands in for a component whose code is still being compiled.
     pub interim: bool,
+    /// How its initializer ran, if its instances start with the state that it left; `None`: each runs it.
+    pub initialized: Option<Initialized>,
     pub(crate) entry: Entry,
     pub(crate) engine: wasmtime::Engine,
 }
@@ -104,7 +115,13 @@ impl Loader {
     /// If the host's own imports do not link: a bug.
     pub fn new(engines: Engines, cache: ArtifactCache) -> anyhow::Result<Self> {
         let sequential = capability::linker(engines.get(EngineKind::Sequential)?, EngineKind::Sequential)?;
-        Ok(Self(Arc::new(Shared { engines, cache, sequential, concurrent: std::sync::OnceLock::new() })))
+        Ok(Self(Arc::new(Shared {
+            engines,
+            cache,
+            sequential,
+            concurrent: std::sync::OnceLock::new(),
+            initialized: Mutex::default(),
+        })))
     }
 
     /// The engines that components are compiled for.
@@ -136,7 +153,7 @@ impl Loader {
         };
         let component = self.0.cache.component(engine, compiler, &digest, &bytes, compiling)?;
         let entry = Entry::new(kind, self.pre(kind, &component)?, declaration.as_ref()).map_err(mismatch)?;
-        Ok(Ready { digest, kind, declaration, interim: false, entry, engine: engine.clone() })
+        Ok(Ready { digest, kind, declaration, interim: false, initialized: None, entry, engine: engine.clone() })
     }
 
     /// Whether there is compiled code of a component of the sequential engine.

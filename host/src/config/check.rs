@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    AccessKeyConfig, Config, Environment, EventsConfig, FunctionConfig, Limits, ServerConfig,
+    AccessKeyConfig, Config, Environment, EventsConfig, FunctionConfig, Limits, ServerConfig, SourceConfig,
+    TriggerConfig,
     file::{File, Place, Problems, Section},
     nearest::hint,
     template,
@@ -21,7 +22,9 @@ mod asynchronous;
 mod domain;
 mod function;
 mod server;
+mod source;
 mod text;
+mod trigger;
 
 #[cfg(test)]
 #[path = "tests/check.rs"]
@@ -100,6 +103,7 @@ pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Resu
         (access_keys, server, limits, events)
     });
     found.check_routes(&problems);
+    found.check_triggers(&problems);
     let problems = problems.into_sorted();
     match host {
         Some(host) if problems.is_empty() => Ok(found.into_config(host)),
@@ -117,6 +121,10 @@ type FunctionKey = (Arc<str>, Arc<str>);
 #[derive(Default)]
 struct Found {
     functions: BTreeMap<FunctionKey, (Place, FunctionConfig)>,
+    sources: BTreeMap<String, (Place, SourceConfig)>,
+    triggers: Vec<(Place, TriggerConfig)>,
+    /// What has no effect as things are.
+    warnings: Vec<Problem>,
     domains: BTreeMap<String, (Place, domain::Domain)>,
     /// Every file there was; the last is being read and the ones before may still be.
     opened: Vec<PathBuf>,
@@ -126,8 +134,11 @@ impl Found {
     fn collect(&mut self, top: &mut Section<'_>) {
         top.tables("functions", |name, section| {
             let place = section.here();
-            self.add_function(place, function::function(name, section), section);
+            let function = function::function(name, section);
+            self.add_triggers(&function, section);
+            self.add_function(place, function, section);
         });
+        self.add_sources(top);
         top.tables("domains", |name, section| {
             let place = section.here();
             self.add_domain(place, name, domain::domain(name, section), section);
@@ -203,7 +214,20 @@ impl Found {
     fn into_config(self, (access_keys, server, limits, events): HostConfig) -> Config {
         let functions = self.functions.into_values().map(|(_, function)| function).collect();
         let domains = self.domains.into_iter().map(|(name, (_, domain))| (name, domain.into())).collect();
-        Config { server, limits, events, access_keys, functions, domains, warnings: Vec::new(), files: self.opened }
+        let sources = self.sources.into_iter().map(|(name, (_, source))| (name, source)).collect();
+        let triggers = self.triggers.into_iter().map(|(_, trigger)| trigger).collect();
+        Config {
+            server,
+            limits,
+            events,
+            access_keys,
+            functions,
+            sources,
+            triggers,
+            domains,
+            warnings: self.warnings,
+            files: self.opened,
+        }
     }
 }
 

@@ -192,6 +192,11 @@ impl<'a> Section<'a> {
         Some(self.file.directory().join(path))
     }
 
+    /// Takes all that remains for known, where a problem has left its meaning open.
+    pub(super) fn ignore_rest(&mut self) {
+        self.entries.values_mut().for_each(|entry| drop(entry.value.take()));
+    }
+
     /// All that remains, for tables whose keys are the user's own.
     pub(super) fn rest<T: DeserializeOwned>(&mut self) -> Vec<(String, T)> {
         let keys: Vec<String> = self.entries.keys().cloned().collect();

@@ -16,16 +16,21 @@ use std::{
 use rustls::pki_types::CertificateDer;
 
 mod access_key;
+mod broker;
 mod check;
 mod environment;
 mod file;
 mod nearest;
+mod source;
 pub mod template;
 pub mod units;
 
 pub use access_key::{Access, AccessKeyConfig, AccessScope, Secret};
+pub use broker::{Batching, Broker, JetStreamConfig, MqttConfig, NatsConfig, PostgresConfig, RedisConfig, Start};
 pub use check::{ConfigError, Problem, load, load_with, parse, parse_with};
 pub use environment::Environment;
+pub(crate) use nearest::hint;
+pub use source::{BucketConfig, InboxConfig, InboxKind, SourceConfig, TriggerConfig};
 
 pub use crate::catalog::RewriteRule;
 
@@ -46,6 +51,10 @@ pub struct Config {
     pub events: EventsConfig,
     /// The functions, ordered by service and name.
     pub functions: Vec<FunctionConfig>,
+    /// Where events come from, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Triggers of the functions, other than HTTP triggers.
+    pub triggers: Vec<TriggerConfig>,
     /// Custom domains by their name in lower case.
     pub domains: BTreeMap<String, DomainConfig>,
     /// What has no effect, for people to know.
@@ -145,6 +154,9 @@ pub struct FunctionConfig {
     pub pre_stop: bool,
     /// The pre-stop hook in the sources, such as `index.preStop`. Default: none.
     pub pre_stop_handler: Option<Arc<str>>,
+    /// Whether the initializer runs once, when the function is deployed, and every instance starts with the state that it
+    /// left. Default off.
+    pub snapshot: bool,
     /// What is called in an instance that was started from a snapshot, such as `index.afterRestore`. Default: none.
     pub after_restore: Option<Arc<str>>,
     /// What the handler in the sources takes; `None`: the language runtime finds out.

@@ -17,7 +17,7 @@ fn tolerance(word: &str, candidate: &str) -> usize {
 }
 
 /// ` did you mean …?` after a semicolon, or nothing.
-pub(super) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default()
 }
 

@@ -23,7 +23,7 @@ use crate::{
     admission::Reservation,
     catalog::{Choice, FunctionRoutes, LATEST, Member, Revision, Scope, ScopeId},
     component::Ready,
-    config::AsyncConfig,
+    config::{AsyncConfig, FunctionConfig},
     host::{FunctionHost, Origin},
     store::Kind,
 };
@@ -150,6 +150,7 @@ impl Assembly<'_> {
         let ready = load(self.host, &component, tables).await?;
         let source = Source { id: &self.state.id, name: part.name, service: part.service, function: part.function };
         let config = Arc::new(source.configuration(ready.kind, component, files));
+        let ready = if config.snapshot { initialized(self.host, &config).await? } else { ready };
         if let Some(unchanged) = self.unchanged(part, |revision| {
             *revision.function == *config && *revision.version == *part.version && Arc::ptr_eq(&revision.ready, &ready)
         }) {
@@ -216,6 +217,12 @@ async fn load_file(host: &FunctionHost, path: PathBuf) -> Result<Arc<Ready>, Arc
     });
     let loaded = loading.await.map_err(|error| error.to_string())?;
     loaded.map(Arc::new).map_err(Arc::from)
+}
+
+async fn initialized(host: &FunctionHost, config: &Arc<FunctionConfig>) -> Result<Arc<Ready>, Arc<str>> {
+    let bytes = tokio::fs::read(&config.component).await;
+    let bytes = bytes.map_err(|error| format!("its component cannot be read: {error}"))?;
+    host.initialized(config, bytes, || {}).await.map_err(|error| error.to_string().into())
 }
 
 fn disabled(function: &FunctionRecord) -> Option<Arc<str>> {

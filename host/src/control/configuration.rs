@@ -58,6 +58,7 @@ impl Source<'_> {
             pre_freeze_handler: self.hook_handler("preFreeze"),
             pre_stop: self.hook("preStop").is_some(),
             pre_stop_handler: self.hook_handler("preStop"),
+            snapshot: attributes.get("snapshot").and_then(Value::as_bool) == Some(true),
             after_restore: None,
             handler_type: match self.id {
                 // An HTTP trigger, which comes later, makes an HTTP function of the same code.

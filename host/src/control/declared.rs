@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     catalog::{FunctionRoutes, Revision, ScopeId},
-    config::{HttpTriggerConfig, TriggerAuth},
+    config::{HttpTriggerConfig, TriggerAuth, TriggerConfig},
     telemetry::timestamp,
+    trigger::settings::{ContentFormat, TriggerSettings},
 };
 
 /// The name of a declared function's HTTP trigger.
@@ -33,6 +34,12 @@ pub(super) fn overlaid(view: &View, id: &ScopeId) -> Option<Arc<ScopeState>> {
         state.triggers.retain(|(owner, _), _| **owner != **name);
         if let Some(trigger) = trigger(routes, revision) {
             state.triggers.insert((name.to_string(), TRIGGER.to_owned()), trigger);
+        }
+        let time = timestamp(revision.created);
+        let of = |it: &&TriggerConfig| it.function == *name && *it.service == *id.service();
+        for trigger in view.triggers.iter().filter(of) {
+            let key = (name.to_string(), trigger.name.to_string());
+            state.triggers.insert(key, event_trigger(trigger, &time));
         }
     }
     Some(Arc::new(state))
@@ -114,6 +121,35 @@ fn trigger(routes: &FunctionRoutes, revision: &Revision) -> Option<Stored<Docume
     let time = timestamp(revision.created);
     let id = String::new();
     Some(Stored { revision: 0, value: Document { id, created: time.clone(), modified: time, attributes } })
+}
+
+/// A trigger with a source, or a timer.
+fn event_trigger(trigger: &TriggerConfig, time: &str) -> Stored<Document> {
+    let mut attributes = Map::new();
+    attributes.insert("triggerType".into(), trigger.settings.kind().into());
+    attributes.insert("qualifier".into(), (&*trigger.qualifier).into());
+    attributes.insert("triggerConfig".into(), event_trigger_config(trigger));
+    let (id, created, modified) = (String::new(), time.to_owned(), time.to_owned());
+    Stored { revision: 0, value: Document { id, created, modified, attributes } }
+}
+
+/// What of it Function Compute has a word for.
+fn event_trigger_config(trigger: &TriggerConfig) -> Value {
+    match &trigger.settings {
+        TriggerSettings::Timer(timer) => {
+            let (cron, payload) = (timer.schedule.as_str(), &timer.payload);
+            json!({ "cronExpression": cron, "payload": payload, "enable": trigger.enabled })
+        }
+        TriggerSettings::Oss(oss) => {
+            json!({ "events": oss.events, "filter": { "key": { "prefix": oss.prefix, "suffix": oss.suffix } } })
+        }
+        TriggerSettings::MnsTopic(topic) => {
+            let format = if topic.format == ContentFormat::Json { "JSON" } else { "STREAM" };
+            json!({ "notifyContentFormat": format, "filterTag": topic.filter_tag })
+        }
+        TriggerSettings::Cdn(cdn) => json!({ "eventName": cdn.event_name, "eventVersion": cdn.event_version }),
+        TriggerSettings::EventBridge(_) => json!({ "triggerEnable": trigger.enabled }),
+    }
 }
 
 fn trigger_config(config: &HttpTriggerConfig) -> Value {

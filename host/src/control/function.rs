@@ -16,7 +16,8 @@ use super::{
 use crate::{
     catalog::ScopeId,
     component::{self, Ready},
-    host::FunctionHost,
+    config::FunctionConfig,
+    host::{DeployReason, FunctionHost},
     store::{Expect, Kind, Write},
 };
 
@@ -173,8 +174,18 @@ impl FunctionHost {
         record.code = Some(code);
         let source = Source { id, name, service, function: record };
         let config = Arc::new(source.configuration(ready.kind, component, files));
-        self.try_out(&config, &ready).await?;
+        self.try_as_served(&config, &ready).await?;
         Ok(Some(Equipped { ready, _in_use: in_use }))
+    }
+
+    /// Starts an instance as they will start: from a snapshot, if the function says so.
+    async fn try_as_served(&self, config: &Arc<FunctionConfig>, ready: &Arc<Ready>) -> Result<(), DeployReason> {
+        if !config.snapshot {
+            return self.try_out(config, ready).await;
+        }
+        let bytes = tokio::fs::read(&config.component).await.map_err(DeployReason::Unreadable)?;
+        let ready = self.initialized(config, bytes, || {}).await?;
+        self.try_out(config, &ready).await
     }
 
     /// The code of a new package, or the old code as handler and runtime now want it.

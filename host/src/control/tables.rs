@@ -9,7 +9,7 @@ use super::scope::ScopeState;
 use crate::{
     catalog::{Catalog, FunctionRoutes, Scope, ScopeId},
     component::Ready,
-    config::DomainConfig,
+    config::{DomainConfig, SourceConfig, TriggerConfig},
 };
 
 /// Functions of the configuration, by service and name.
@@ -19,6 +19,8 @@ pub(crate) type Declared = HashMap<String, HashMap<Arc<str>, FunctionRoutes>>;
 #[derive(Default)]
 pub(crate) struct View {
     pub(crate) declared: Arc<Declared>,
+    pub(crate) triggers: Arc<[TriggerConfig]>,
+    pub(crate) sources: Arc<BTreeMap<String, SourceConfig>>,
     pub(crate) states: HashMap<ScopeId, Arc<ScopeState>>,
 }
 
@@ -27,6 +29,10 @@ pub(crate) struct View {
 pub(crate) struct Tables {
     /// They hide stored functions of the same name.
     pub(crate) declared: Arc<Declared>,
+    /// Triggers of declared functions.
+    pub(crate) declared_triggers: Arc<[TriggerConfig]>,
+    /// Where events come from; only the configuration says.
+    pub(crate) sources: Arc<BTreeMap<String, SourceConfig>>,
     pub(crate) declared_domains: BTreeMap<String, DomainConfig>,
     pub(crate) stored: HashMap<ScopeId, Arc<Scope>>,
     /// What the store has of each scope.
@@ -51,7 +57,12 @@ impl Tables {
     }
 
     pub(crate) fn view(&self) -> View {
-        View { declared: self.declared.clone(), states: self.states.clone() }
+        View {
+            declared: self.declared.clone(),
+            triggers: self.declared_triggers.clone(),
+            sources: self.sources.clone(),
+            states: self.states.clone(),
+        }
     }
 
     /// Whether the configuration has a function.

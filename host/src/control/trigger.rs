@@ -1,4 +1,4 @@
-//! Triggers of functions. HTTP triggers are served; those of other kinds are kept, and fire nothing here.
+//! Triggers of functions, as they are kept. HTTP triggers are served by the catalog, others run by `trigger::source`.
 
 use super::{
     check_etag,

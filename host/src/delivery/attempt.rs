@@ -267,6 +267,7 @@ fn record_event(
         trace_parent: event.submission.trace_parent.clone(),
         received: now,
         depth: event.submission.depth + 1,
+        trigger: None,
         payload: record(event, &shared.identity, now),
     };
     let target = Target { service: service.as_deref(), function, qualifier };

@@ -131,6 +131,7 @@ mod tests {
             trace_parent: None,
             received: 0,
             depth: 0,
+            trigger: None,
             payload: Bytes::new(),
         };
         Event { seq: 1, submission, progress: Progress::new(0) }

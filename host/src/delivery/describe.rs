@@ -84,6 +84,7 @@ pub fn wisp(event: &Event, with_payload: bool) -> Value {
         "function": &*submission.function,
         "qualifier": &*submission.qualifier,
         "invocationId": submission.invocation_id,
+        "trigger": submission.trigger,
         "status": progress.status.as_str(),
         "dead": progress.dead,
         "received": time(submission.received),

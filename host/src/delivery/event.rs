@@ -201,6 +201,8 @@ pub struct Submission {
     pub received: u64,
     /// How many events led to this one, each as the destination of the one before.
     pub depth: u32,
+    /// The trigger that brought it.
+    pub trigger: Option<Arc<str>>,
     /// What the function receives.
     pub payload: Bytes,
 }

@@ -32,6 +32,7 @@ mod record;
 mod recovery;
 mod schedule;
 mod settle;
+mod sources;
 mod storage;
 mod webhook;
 mod writer;
@@ -51,7 +52,7 @@ pub use self::{
     operations::{Page, StatefulKey, StopError},
     places::QueueFull,
     settle::{Attempt, Outcome, Settlement, settle},
-    storage::{EventsError, Filter, StatefulFunction},
+    storage::{EventsError, Filter, Note, StatefulFunction},
 };
 use crate::{
     catalog::{ResolveError, Target},
@@ -87,6 +88,8 @@ pub struct NewEvent {
     pub stateful: bool,
     /// The caller's W3C `traceparent`.
     pub trace_parent: Option<String>,
+    /// The trigger that brought it.
+    pub trigger: Option<Arc<str>>,
 }
 
 /// Why an event was not accepted.
@@ -175,7 +178,21 @@ impl Delivery {
     /// # Errors
     /// See [`SubmitError`].
     pub async fn submit(&self, target: Target<'_>, new: NewEvent) -> Result<Option<String>, SubmitError> {
-        let submission = self.submission(&target, new.payload, new.request_id, new.trace_parent)?;
+        self.submit_with(target, new, Vec::new()).await
+    }
+
+    /// Accepts an event together with what its source notes: both are durable, or neither.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub(crate) async fn submit_with(
+        &self,
+        target: Target<'_>,
+        new: NewEvent,
+        notes: Vec<Note>,
+    ) -> Result<Option<String>, SubmitError> {
+        let mut submission = self.submission(&target, new.payload, new.request_id, new.trace_parent)?;
+        submission.trigger = new.trigger;
         let (submission, due) = self.with_id(submission, new.invocation_id, new.stateful, new.delay);
         let key = (submission.service.clone(), submission.function.clone());
         let place = self.shared.places.take(key, submission.payload.len()).inspect_err(|_| {
@@ -188,8 +205,9 @@ impl Delivery {
                 HistoryEntry { status: Status::Enqueued, timestamp: submission.received, detail: String::new() };
             progress.history.push(entry);
         }
-        let insert = Change::Insert(Box::new((submission, progress)));
-        let applied = self.shared.writer.commit(vec![insert], vec![place]).await?;
+        let mut changes = vec![Change::Insert(Box::new((submission, progress)))];
+        changes.extend(notes.into_iter().map(Change::Note));
+        let applied = self.shared.writer.commit(changes, vec![place]).await?;
         if applied.contains(&Applied::Duplicate) {
             return Err(SubmitError::Duplicate { function, id: id.unwrap_or_default() });
         }
@@ -226,6 +244,7 @@ impl Delivery {
             trace_parent,
             received: now_ms(),
             depth: 0,
+            trigger: None,
             payload,
         })
     }

@@ -104,6 +104,7 @@ mod tests {
             trace_parent: None,
             received: 0,
             depth: 0,
+            trigger: None,
             payload: Bytes::from_static(b"in"),
         };
         let progress = Progress {

@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::CallError;
 use crate::{
     capability::{
+        clock::MonotonicClock,
         environment::Identity,
         files::{Files, ScratchRoot},
         http::OutboundHttp,
@@ -68,7 +69,7 @@ impl Guest {
         let capture = Capture::new(policy.limits.log);
         let network = Network::new(policy.outbound.clone(), policy.network_attempts.clone());
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(capture.clone()).stderr(capture.clone());
+        wasi.stdout(capture.clone()).stderr(capture.clone()).monotonic_clock(MonotonicClock);
         wasi.envs(policy.identity.variables()).env("FC_INSTANCE_ID", &instance_id);
         network.allow(&mut wasi);
         let mut table = ResourceTable::new();

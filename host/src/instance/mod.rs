@@ -23,6 +23,7 @@ mod concurrent;
 mod guest;
 mod outcome;
 mod panic;
+mod snapshot;
 mod wasi_http;
 
 pub(crate) use concurrent::ConcurrentInstance;
@@ -102,6 +103,7 @@ impl Instance {
             Exports::WasiHttp(_) => function.initializer.is_some(),
             Exports::Command(_) => false,
         };
+        let needs_initializer = needs_initializer && ready.initialized.is_none();
         Ok(Self { store, exports, initialized: !needs_initializer, calling: false, served: 0 })
     }
 
@@ -257,7 +259,7 @@ impl Instance {
 
     /// Leaves a line in the log that says why the instance is gone.
     fn explain_end(&mut self, error: &CallError) {
-        let refused = self.store.data_mut().limiter().take_refused();
+        let refused = self.store.data_mut().limiter().refused();
         let line = match refused {
             Some(refused) => format!("wisp: the instance ended: {error} ({})\n", explain_refused(refused)),
             None => format!("wisp: the instance ended: {error}\n"),
@@ -305,23 +307,31 @@ impl FunctionExports {
         if let Some(preload) = &pre.preload {
             preload.load(store, &instance).await?;
         }
+        Self::of(pre, store, &instance)
+    }
+
+    fn of(
+        pre: &FunctionPre,
+        store: &mut Store<Guest>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<Self> {
         Ok(Self {
             event: checked::<abi::EventParams<'_>, abi::EventResults>(
                 store,
-                &instance,
+                instance,
                 "event-handler",
                 pre.event.as_ref(),
             )?,
             http: checked::<abi::HttpParams<'_>, abi::HttpResults>(
                 store,
-                &instance,
+                instance,
                 "http-handler",
                 pre.http.as_ref(),
             )?,
-            initializer: hook(store, &instance, "initializer", pre.initializer.as_ref())?,
-            pre_freeze: hook(store, &instance, "pre-freeze", pre.pre_freeze.as_ref())?,
-            pre_stop: hook(store, &instance, "pre-stop", pre.pre_stop.as_ref())?,
-            after_restore: hook(store, &instance, "after-restore", pre.after_restore.as_ref())?,
+            initializer: hook(store, instance, "initializer", pre.initializer.as_ref())?,
+            pre_freeze: hook(store, instance, "pre-freeze", pre.pre_freeze.as_ref())?,
+            pre_stop: hook(store, instance, "pre-stop", pre.pre_stop.as_ref())?,
+            after_restore: hook(store, instance, "after-restore", pre.after_restore.as_ref())?,
         })
     }
 }

@@ -2,3 +2,8 @@
 
 pub(crate) mod http;
 pub mod payload;
+pub mod schedule;
+pub mod settings;
+pub(crate) mod source;
+
+pub use source::start;

@@ -16,11 +16,15 @@ use std::{
 use tempfile::TempDir;
 
 pub mod mariadb;
+pub mod mosquitto;
+pub mod nats;
 pub mod postgres;
 pub mod redis;
 pub mod web;
 
 pub use mariadb::MariaDb;
+pub use mosquitto::Mosquitto;
+pub use nats::Nats;
 pub use postgres::Postgres;
 pub use redis::Redis;
 

@@ -17,7 +17,8 @@ const FEATURES: [&str; 9] =
     ["p2", "fetch", "node-http", "crypto", "crypto-full", "zlib", "brotli", "encoding", "timezone"];
 
 /// Crates that calls spend their time in.
-const FAST: [&str; 14] = [
+const FAST: [&str; 15] = [
+    "js-runtime",
     "rquickjs-sys",
     "rquickjs-core",
     "sha1",
@@ -51,7 +52,7 @@ pub fn generate(sdk: &Path, wit: &Path, output: &Path) -> anyhow::Result<()> {
     manifest(&scratch)?;
     engine(output)?;
     reactor(output, &runtime)?;
-    builtins(&scratch)?;
+    builtins(&scratch, &runtime)?;
     place(&scratch, output, &runtime, wit)
 }
 
@@ -110,7 +111,75 @@ fn engine(output: &Path) -> anyhow::Result<()> {
         "#if 0\n#else\n",
         1,
     )?;
+    contexts(&copy)?;
     vendor::copy_directory(&copy, &output.join("rquickjs-sys"))
+}
+
+/// The engine carries one value, the context, through what runs later: a reaction to a promise gets the one in which it was
+/// registered, any other job the one in which it was queued. `await` tells nobody but the engine. Two functions, which
+/// `runtime/js/async_hooks.js` takes away from `Promise`, read and exchange it; nothing else knows what it is.
+fn contexts(engine: &Path) -> anyhow::Result<()> {
+    let edit = |from: &str, to: &str, times| replace(engine, "quickjs/quickjs.c", from, to, times);
+    edit("    void *promise_hook_opaque;\n", "    void *promise_hook_opaque;\n    JSValue async_context;\n", 1)?;
+    edit(
+        "    JSJobFunc *job_func;\n    int argc;\n",
+        "    JSJobFunc *job_func;\n    JSValue async_context;\n    int argc;\n",
+        1,
+    )?;
+    edit(
+        "    e->job_func = job_func;\n",
+        "    e->job_func = job_func;\n    e->async_context = js_dup(rt->async_context);\n",
+        1,
+    )?;
+    // The context that was there before is on the C stack meanwhile, and in no job.
+    edit(
+        "    res = e->job_func(e->ctx, e->argc, vc(e->argv));\n",
+        "    JSValue outer_context = rt->async_context;\n    rt->async_context = e->async_context;\n    \
+         res = e->job_func(e->ctx, e->argc, vc(e->argv));\n    JS_FreeValue(ctx, rt->async_context);\n    \
+         rt->async_context = outer_context;\n",
+        1,
+    )?;
+    edit(
+        "    JSValue handler;\n} JSPromiseReactionData;",
+        "    JSValue handler;\n    JSValue async_context;\n} JSPromiseReactionData;",
+        1,
+    )?;
+    edit(
+        "    JS_FreeValueRT(rt, rd->handler);\n    js_free_rt(rt, rd);",
+        "    JS_FreeValueRT(rt, rd->handler);\n    JS_FreeValueRT(rt, rd->async_context);\n    js_free_rt(rt, rd);",
+        1,
+    )?;
+    edit(
+        "            JS_MarkValue(rt, rd->handler, mark_func);\n",
+        "            JS_MarkValue(rt, rd->handler, mark_func);\n            JS_MarkValue(rt, rd->async_context, mark_func);\n",
+        1,
+    )?;
+    edit(
+        "        rd->handler = js_dup(handler);\n",
+        "        rd->handler = js_dup(handler);\n        rd->async_context = js_dup(ctx->rt->async_context);\n",
+        1,
+    )?;
+    // A job is given the context of the reaction rather than of who settled the promise.
+    edit("JS_EnqueueJob(ctx, promise_reaction_job, 5, args);", "enqueue_reaction(ctx, rd, args);", 2)?;
+    edit(
+        "void JS_SetPromiseHook(",
+        "static void enqueue_reaction(JSContext *ctx, JSPromiseReactionData *rd, JSValueConst *args)\n{\n    \
+         JSValue outer_context = ctx->rt->async_context;\n    ctx->rt->async_context = rd->async_context;\n    \
+         JS_EnqueueJob(ctx, promise_reaction_job, 5, args);\n    ctx->rt->async_context = outer_context;\n}\n\n\
+         static JSValue js_async_context(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)\n{\n    \
+         return js_dup(ctx->rt->async_context);\n}\n\n\
+         static JSValue js_exchange_async_context(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)\n{\n    \
+         JSValue before = ctx->rt->async_context;\n    ctx->rt->async_context = js_dup(argv[0]);\n    return before;\n}\n\n\
+         void JS_SetPromiseHook(",
+        1,
+    )?;
+    edit(
+        "    JS_CFUNC_DEF(\"withResolvers\", 0, js_promise_withResolvers ),\n",
+        "    JS_CFUNC_DEF(\"withResolvers\", 0, js_promise_withResolvers ),\n    \
+         JS_CFUNC_DEF(\"__asyncContext\", 0, js_async_context ),\n    \
+         JS_CFUNC_DEF(\"__exchangeAsyncContext\", 1, js_exchange_async_context ),\n",
+        1,
+    )
 }
 
 /// See `runtime/wstd/block_on.rs`. wstd also keeps a pollable of its own forever, which a snapshot would catch.
@@ -146,7 +215,7 @@ fn reactor(output: &Path, runtime: &Path) -> anyhow::Result<()> {
 }
 
 /// Our modules among the built-in ones, and what they replace.
-fn builtins(crate_: &Path) -> anyhow::Result<()> {
+fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
     let builtins = "src/builtin/mod.rs";
     replace(
         crate_,
@@ -177,13 +246,30 @@ fn builtins(crate_: &Path) -> anyhow::Result<()> {
         "'__wasm_rquickjs_builtin/wisp_timers'",
         1,
     )?;
-    stores(crate_)?;
+    stores(crate_, runtime)?;
     // Servers of this instance are reached without a socket. See `runtime/js/server.js`.
     replace(
         crate_,
         "src/builtin/node_http.js",
         "    return new ClientRequest(opts, callback);",
         "    return globalThis[Symbol.for('wisp.localRequest')]?.(opts, callback) ?? new ClientRequest(opts, callback);",
+        1,
+    )?;
+    // Whether a turn has anything left to do is asked from within its own call: two calls from Rust would find out that most
+    // have nothing.
+    replace(
+        crate_,
+        "src/builtin/process.js",
+        "globalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        "globalThis.__wasm_rquickjs_turn_pending = () => __nextTickQueue.length > 0 || _pendingRejections.size > 0 || _pendingRejectionHandled.size > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        1,
+    )?;
+    // Without headers: `runtime/js/server.js` makes them when somebody looks.
+    replace(
+        crate_,
+        "src/builtin/node_http_server.js",
+        "    const parsed = parseHeaders(rawHeaderPairs, !!joinDuplicateHeaders);\n    this.headers = parsed.headers;",
+        "    if (rawHeaderPairs === null) return;\n    const parsed = parseHeaders(rawHeaderPairs, !!joinDuplicateHeaders);\n    this.headers = parsed.headers;",
         1,
     )?;
     // Ticks need no timer to be run: every turn of ours ends with them.
@@ -198,31 +284,22 @@ fn builtins(crate_: &Path) -> anyhow::Result<()> {
     replace(crate_, "src/internal/p2.rs", "super::restore_runtime_state();", "super::reseed();", 1)
 }
 
-/// `AsyncLocalStorage` loses its store behind an `await`, of which the engine tells nobody. An instance runs one invocation
-/// at a time, so what its outermost `run` set holds there until the invocation ends.
-fn stores(crate_: &Path) -> anyhow::Result<()> {
-    let hooks = "src/builtin/async_hooks.js";
+/// `AsyncLocalStorage` of our own, which the engine helps: see `contexts`. Ticks run with the context in which they were
+/// queued; the generated timers do already.
+fn stores(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
+    let hooks = fs::read(runtime.join("js/async_hooks.js"))?;
+    vendor::write_if_changed(&crate_.join("src/builtin/async_hooks.js"), &hooks)?;
+    let process = "src/builtin/process.js";
     replace(
         crate_,
-        hooks,
-        "if (this._stack.length === 0) return undefined;",
-        "if (this._stack.length === 0) return this._latest;",
+        process,
+        "__nextTickQueue.push({ callback, args, domain });",
+        "__nextTickQueue.push({ callback: bindContext(callback), args, domain });",
         1,
     )?;
-    replace(
-        crate_,
-        hooks,
-        "        this._stack.push(store);\n        try {\n            return callback(...args);\n        } finally {\n            this._stack.pop();\n        }",
-        "        const outer = this.getStore();\n        this._stack.push(store);\n        this._latest = store;\n        const done = () => { if (outer !== undefined) this._latest = outer; };\n        let result;\n        try {\n            result = callback(...args);\n        } finally {\n            this._stack.pop();\n            if (!(result instanceof Promise)) done();\n        }\n        if (result instanceof Promise) _originalThen.call(result, done, done);\n        return result;",
-        1,
-    )?;
-    replace(
-        crate_,
-        hooks,
-        "const _enabledHooks = new Set();",
-        "const _enabledHooks = new Set();\n\nexport function forgetStores() {\n    for (const storage of _alsRegistry) storage._latest = undefined;\n}\n",
-        1,
-    )
+    let path = crate_.join(process);
+    let text = fs::read_to_string(&path)?;
+    vendor::write_if_changed(&path, format!("import {{ bindContext }} from 'node:async_hooks';\n{text}").as_bytes())
 }
 
 /// Puts the parts together: the generated crate, our sources in place of its `lib.rs`, and the contract.

@@ -36,5 +36,5 @@ function contextOf(requestId) {
 const json = (value) => JSON.stringify(value) ?? 'null';
 
 export function invoke(main, bytes, requestId) {
-  call(begin(requestId), main, [parsed(bytes), contextOf(requestId)], 3, json);
+  call(begin(requestId), main, parsed(bytes), contextOf(requestId), 3, json);
 }

@@ -1,6 +1,10 @@
 // The `context` of handlers.
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
 import { logger } from '__wasm_rquickjs_builtin/wisp/console';
+import { keepLayout } from '__wasm_rquickjs_builtin/wisp/invocation';
+
+keepLayout(Object.prototype, 'requestId', 'credentials', 'function', 'service', 'region', 'accountId', 'logger', 'retryCount', 'tracing');
+keepLayout(Object.prototype, 'openTracingSpanContext', 'jaegerEndpoint', 'openTracingSpanBaggages');
 
 let identity;
 
@@ -14,7 +18,7 @@ export function forget() {
 }
 
 export function contextOf(requestId, retryCount, traceParent) {
-  const { credentials, function: self, service, region, accountId } = identityOf();
+  const { credentials, function: self, service, region, accountId } = identity ?? identityOf();
   return {
     requestId,
     credentials,

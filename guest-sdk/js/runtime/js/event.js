@@ -3,6 +3,11 @@ import { begin, failHandled, failUnhandled, succeed } from '__wasm_rquickjs_buil
 import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
 import { Buffer } from 'node:buffer';
 
+// A Buffer over an ArrayBuffer that nobody else has: what `Buffer.from` makes of it, without its checks.
+export function bufferOf(bytes) {
+  return Reflect.construct(Uint8Array, [bytes], Buffer);
+}
+
 // A result as bytes or text.
 export function resultOf(value) {
   switch (typeof value) {
@@ -35,9 +40,9 @@ function finish(invocation, value, convert) {
   succeed(invocation, result);
 }
 
-// Calls a function of the user, which ends the invocation in one of its three ways. `callbackAt` is the number of
-// parameters of one that calls back: such a one is waited for even if it returns.
-export function call(invocation, f, args, callbackAt, convert) {
+// Calls a function of the user with one or two arguments, and with a callback. It ends the invocation in one of three ways.
+// `callbackAt` is the number of parameters of one that calls back: such a one is waited for even if it returns.
+export function call(invocation, f, first, second, callbackAt, convert) {
   let calledBack = false;
   const callback = (error, value) => {
     calledBack = true;
@@ -46,8 +51,8 @@ export function call(invocation, f, args, callbackAt, convert) {
   };
   const mayCallBack = f.length >= callbackAt;
   try {
-    const returned = f(...args, callback);
-    if (isThenable(returned)) {
+    const returned = second === undefined ? f(first, callback) : f(first, second, callback);
+    if (returned !== undefined && isThenable(returned)) {
       returned.then(
         (value) => {
           if (!(mayCallBack && value === undefined && !calledBack)) finish(invocation, value, convert);
@@ -64,5 +69,5 @@ export function call(invocation, f, args, callbackAt, convert) {
 
 export function invoke(handler, bytes, requestId, retryCount, traceParent) {
   const invocation = begin(requestId);
-  call(invocation, handler, [Buffer.from(bytes), contextOf(requestId, retryCount, traceParent)], 3, resultOf);
+  call(invocation, handler, bufferOf(bytes), contextOf(requestId, retryCount, traceParent), 3, resultOf);
 }

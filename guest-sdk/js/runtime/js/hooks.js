@@ -6,5 +6,5 @@ import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
 const nothing = () => undefined;
 
 export function invoke(hook, requestId, traceParent) {
-  call(begin(requestId), hook, [contextOf(requestId, 0, traceParent)], 2, nothing);
+  call(begin(requestId), hook, contextOf(requestId, 0, traceParent), undefined, 2, nothing);
 }

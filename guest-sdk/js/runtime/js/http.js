@@ -1,15 +1,17 @@
 // HTTP handlers: `(req, resp, context)`.
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
-import { begin, failUnhandled, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
+import { begin, failUnhandled, isCurrent, keepLayout, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
-import { isThenable } from '__wasm_rquickjs_builtin/wisp/event';
+import { bufferOf, isThenable } from '__wasm_rquickjs_builtin/wisp/event';
 import { Buffer } from 'node:buffer';
 import { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
+// What requests and responses hold of ours: under symbols, which nobody who lists their properties comes across.
+const [CALL, BODY, STATUS, HEADERS, SENT] = ['call', 'body', 'status', 'headers', 'sent'].map(Symbol);
+
 // Of these Node keeps the first value; others are joined.
 const FIRST = new Set(['age', 'authorization', 'content-length', 'content-type', 'etag', 'expires', 'from', 'host', 'if-modified-since', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'proxy-authorization', 'referer', 'retry-after', 'user-agent']);
-const IGNORED = new Set(['connection', 'content-length', 'date', 'keep-alive', 'server', 'upgrade']);
 
 export function pairsOf(text) {
   const pairs = text.split('\0');
@@ -55,19 +57,21 @@ function lazy(prototype, name, make) {
   });
 }
 
-// A readable stream that becomes one when somebody reads it: most handlers take `body`.
-function Request(method, path, url, body) {
+// A readable stream that becomes one when somebody reads it: most handlers take `body`. What the host keeps of the request
+// is asked for at the first use, and only by the call that it belongs to.
+function Request(invocation, method, path, url, bytes) {
   this.method = method;
   this.path = path;
   this.url = url;
-  this.body = body;
-  Object.defineProperty(this, '_wispBody', { value: body, writable: true });
+  this[CALL] = invocation;
+  if (bytes !== undefined) this.body = this[BODY] = bufferOf(bytes);
 }
 Request.prototype = Object.create(IncomingMessage.prototype, { constructor: { value: Request, configurable: true, writable: true } });
-lazy(Request.prototype, 'rawHeaders', () => pairsOf(native.request_headers()));
+lazy(Request.prototype, 'body', () => Buffer.alloc(0));
+lazy(Request.prototype, 'rawHeaders', (request) => (isCurrent(request[CALL]) ? pairsOf(native.request_headers()) : []));
 lazy(Request.prototype, 'headers', (request) => headersOf(request.rawHeaders));
-lazy(Request.prototype, 'queries', () => queriesOf(pairsOf(native.request_queries())));
-lazy(Request.prototype, 'clientIP', () => native.client_ip());
+lazy(Request.prototype, 'queries', (request) => (isCurrent(request[CALL]) ? queriesOf(pairsOf(native.request_queries())) : {}));
+lazy(Request.prototype, 'clientIP', (request) => (isCurrent(request[CALL]) ? native.client_ip() : ''));
 lazy(Request.prototype, 'ip', (request) => request.clientIP);
 lazy(Request.prototype, 'socket', (request) => ({ remoteAddress: request.clientIP, encrypted: false, destroy() {}, on() {}, once() {} }));
 lazy(Request.prototype, 'connection', (request) => request.socket);
@@ -80,7 +84,7 @@ Object.defineProperty(Request.prototype, '_readableState', {
   get() {
     Object.defineProperty(this, '_readableState', { value: undefined, writable: true, configurable: true });
     Readable.call(this, { read() {} });
-    if (this._wispBody.length > 0) this.push(this._wispBody);
+    if (this[BODY] !== undefined) this.push(this[BODY]);
     this.push(null);
     return this._readableState;
   },
@@ -88,70 +92,115 @@ Object.defineProperty(Request.prototype, '_readableState', {
     Object.defineProperty(this, '_readableState', { value, writable: true, configurable: true });
   },
 });
+keepLayout(Request.prototype, 'method', 'path', 'url', CALL, BODY, 'body');
 Request.prototype._read = function () {};
 Request.prototype._destroy = function (error, callback) {
   callback(error);
 };
 
-class Response {
-  #invocation;
-  #status = 200;
-  #headers = new Map();
-  #sent = false;
+// Plain properties and a flat list: private fields and a Map would cost more than the rest of a short handler's call.
+function Response(invocation) {
+  this[CALL] = invocation;
+}
 
-  constructor(invocation) {
-    this.#invocation = invocation;
-  }
+Response.prototype = {
+  constructor: Response,
+  [STATUS]: 200,
+  // Lower-case names and values in turn.
+  [HEADERS]: undefined,
+  [SENT]: false,
 
   setStatusCode(code) {
     if (!Number.isInteger(code)) throw new TypeError('statusCode must be an integer, not ' + String(code));
-    this.#status = code;
-  }
+    this[STATUS] = code;
+  },
 
   setHeader(key, value) {
     if (typeof key !== 'string') throw new TypeError('the name of a header must be a string');
-    this.#headers.set(key.toLowerCase(), [key, value]);
-  }
+    const name = LOWER[key] ?? lowerCase(key);
+    const headers = this[HEADERS];
+    if (headers === undefined) {
+      this[HEADERS] = [name, value];
+      return;
+    }
+    const at = headerAt(headers, name);
+    if (at < 0) headers.push(name, value);
+    else headers[at + 1] = value;
+  },
 
   deleteHeader(key) {
-    this.#headers.delete(String(key).toLowerCase());
-  }
+    const at = headerAt(this[HEADERS], String(key).toLowerCase());
+    if (at >= 0) this[HEADERS].splice(at, 2);
+  },
 
   hasHeader(key) {
-    return this.#headers.has(String(key).toLowerCase());
-  }
+    return headerAt(this[HEADERS], String(key).toLowerCase()) >= 0;
+  },
 
   getHeader(key) {
-    return this.#headers.get(String(key).toLowerCase())?.[1];
-  }
+    const at = headerAt(this[HEADERS], String(key).toLowerCase());
+    return at < 0 ? undefined : this[HEADERS][at + 1];
+  },
 
   send(body) {
-    if (this.#sent) throw new Error('the response was sent already: send can be called once');
-    const readable = body !== null && typeof body === 'object' && typeof body.pipe === 'function' && typeof body.on === 'function';
-    if (body !== undefined && body !== null && typeof body !== 'string' && !(body instanceof Uint8Array) && !readable) {
-      throw new TypeError('the body must be a Buffer, a string or a stream.Readable');
-    }
-    this.#sent = true;
-    if (!readable) return this.#respond(body ?? '');
-    const chunks = [];
-    body.on('data', (chunk) => chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
-    body.on('error', (error) => failUnhandled(this.#invocation, error));
-    body.on('end', () => this.#respond(Buffer.concat(chunks)));
-  }
+    if (this[SENT]) throw new Error('the response was sent already: send can be called once');
+    if (body === undefined || body === null) body = '';
+    else if (typeof body !== 'string' && !(body instanceof Uint8Array)) return sendStream(this, body);
+    this[SENT] = true;
+    const headers = this[HEADERS];
+    respond(this[CALL], this[STATUS], headers === undefined ? headers : flatHeaders(headers), body);
+  },
+};
 
-  #respond(body) {
-    respond(this.#invocation, this.#status, flatHeaders(this.#headers.values()), body);
+keepLayout(Response.prototype, CALL, STATUS, HEADERS, SENT);
+keepLayout(Response.prototype, CALL, HEADERS, SENT);
+keepLayout(Response.prototype, CALL, SENT);
+
+// Names of headers in lower case, by what handlers write: a function uses few, again and again.
+const LOWER = Object.create(null);
+const LOWER_LIMIT = 1000;
+let lowerCount = 0;
+
+function lowerCase(key) {
+  const name = key.toLowerCase();
+  if (lowerCount < LOWER_LIMIT) {
+    lowerCount++;
+    LOWER[key] = name;
   }
+  return name;
 }
 
-// Names and values in turn, without those that a function cannot set.
-export function flatHeaders(entries) {
+for (const name of ['Content-Type', 'content-type', 'Cache-Control', 'Location', 'Set-Cookie', 'ETag', 'Access-Control-Allow-Origin']) lowerCase(name);
+
+function headerAt(headers, name) {
+  if (headers !== undefined) for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return i;
+  return -1;
+}
+
+function sendStream(response, body) {
+  if (typeof body !== 'object' || typeof body.pipe !== 'function' || typeof body.on !== 'function') {
+    throw new TypeError('the body must be a Buffer, a string or a stream.Readable');
+  }
+  response[SENT] = true;
+  const chunks = [];
+  body.on('data', (chunk) => chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
+  body.on('error', (error) => failUnhandled(response[CALL], error));
+  body.on('end', () => respond(response[CALL], response[STATUS], flatHeaders(response[HEADERS]), Buffer.concat(chunks)));
+}
+
+// Names and values in turn, all of them texts. The host leaves out those that a function cannot set.
+export function flatHeaders(headers) {
+  if (headers === undefined) return headers;
+  for (let i = 1; i < headers.length; i += 2) if (typeof headers[i] !== 'string') return expanded(headers);
+  return headers;
+}
+
+function expanded(headers) {
   const flat = [];
-  for (const [name, value] of entries) {
-    const lower = name.toLowerCase();
-    if (IGNORED.has(lower) || lower.startsWith('x-fc-')) continue;
-    if (Array.isArray(value)) for (const each of value) flat.push(lower, String(each));
-    else flat.push(lower, String(value));
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = headers[i + 1];
+    if (Array.isArray(value)) for (const each of value) flat.push(headers[i], String(each));
+    else flat.push(headers[i], String(value));
   }
   return flat;
 }
@@ -159,9 +208,9 @@ export function flatHeaders(entries) {
 export function invoke(handler, method, path, url, bytes, requestId, traceParent) {
   const invocation = begin(requestId);
   try {
-    const request = new Request(method, path, url, Buffer.from(bytes));
+    const request = new Request(invocation, method, path, url, bytes);
     const returned = handler(request, new Response(invocation), contextOf(requestId, 0, traceParent));
-    if (isThenable(returned)) returned.then(undefined, (error) => failUnhandled(invocation, error));
+    if (returned !== undefined && isThenable(returned)) returned.then(undefined, (error) => failUnhandled(invocation, error));
   } catch (error) {
     failUnhandled(invocation, error);
   }

@@ -1,9 +1,23 @@
 // The call that runs. Each has an object of its own: what an earlier call still does cannot end a later one.
-import * as native from '__wasm_rquickjs_builtin/wisp_native';
+import { fail, respond as answer, succeed as end } from '__wasm_rquickjs_builtin/wisp_native';
 import { forgetStores } from 'node:async_hooks';
 import { documentOf, logError } from '__wasm_rquickjs_builtin/wisp/errors';
 
 let current = null;
+
+// The engine forgets how objects of a kind are laid out with the last of them, and finds it out anew, property by property.
+// So one of each stage is kept, of those kinds that every call makes.
+const kept = [];
+
+export function keepLayout(prototype, ...names) {
+  for (let count = 0; count <= names.length; count++) {
+    const object = Object.create(prototype);
+    for (const name of names.slice(0, count)) object[name] = undefined;
+    kept.push(object);
+  }
+}
+
+keepLayout(Object.prototype, 'requestId', 'settled');
 
 export function begin(requestId) {
   current = { requestId, settled: false };
@@ -15,6 +29,11 @@ export function currentRequestId() {
   return current === null ? undefined : current.requestId;
 }
 
+// Whether a call is the one that runs: what the host keeps of a request is that of this one.
+export function isCurrent(invocation) {
+  return invocation === current;
+}
+
 // Whether the call waits for an outcome; marks it as having one.
 function take(invocation) {
   if (invocation.settled || invocation !== current) return false;
@@ -23,27 +42,30 @@ function take(invocation) {
 }
 
 export function succeed(invocation, value) {
-  if (take(invocation)) native.succeed(value);
+  if (take(invocation)) end(value);
 }
 
 export function respond(invocation, status, headers, body) {
-  if (take(invocation)) native.respond(status, headers, body);
+  // As `take` does: most calls end here, and a call more would be felt.
+  if (invocation.settled || invocation !== current) return;
+  invocation.settled = true;
+  answer(status, headers, body);
 }
 
 // The function reported an error: the first argument of a callback.
 export function failHandled(invocation, error) {
-  if (take(invocation)) native.fail(true, documentOf(error));
+  if (take(invocation)) fail(true, documentOf(error));
 }
 
 // The function did not expect the error.
 export function failUnhandled(invocation, error) {
   if (!take(invocation)) return;
   logError(error);
-  native.fail(false, documentOf(error));
+  fail(false, documentOf(error));
 }
 
 export function failWith(invocation, handled, document) {
-  if (take(invocation)) native.fail(handled, document);
+  if (take(invocation)) fail(handled, document);
 }
 
 // Errors that nobody catches, in timers, ticks, events and promises, end the call that runs.

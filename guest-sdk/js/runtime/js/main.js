@@ -17,7 +17,6 @@ let waiting = null;
 
 // Runs `go` when the sources are loaded.
 function whenLoaded(requestId, go) {
-  if (waiting === null) return go();
   const source = waiting;
   const invocation = begin(requestId);
   load(source).then(
@@ -34,6 +33,47 @@ function refuse(requestId, kind) {
     errorMessage: 'the function takes no ' + kind + ': its handler was found to be of style ' + loaded.style,
     errorType: 'HandlerNotFound',
   }));
+}
+
+// What the turn that a call began must still do; without anything, none of it is asked for.
+const pending = globalThis.__wasm_rquickjs_turn_pending;
+
+// What answers events and requests, found out at the first of them: comparing texts costs more than calling a function.
+let answerEvent;
+let answerRequest;
+
+function takeEvent(bytes, requestId, retryCount, traceParent) {
+  if (waiting !== null) return whenLoaded(requestId, () => takeEvent(bytes, requestId, retryCount, traceParent));
+  (answerEvent ??= eventAnswer())(loaded.handler, bytes, requestId, retryCount, traceParent);
+  return pending();
+}
+
+function eventAnswer() {
+  if (loaded.style === 'event') return event.invoke;
+  if (loaded.style === 'server') return (handler, bytes, requestId) => server.handleEvent(bytes, requestId);
+  if (loaded.style === 'cloudbase') return cloudbase.invoke;
+  return (handler, bytes, requestId) => refuse(requestId, 'events');
+}
+
+// `bytes` is undefined for a request without a body.
+function takeRequest(method, path, url, bytes, requestId, traceParent) {
+  if (waiting !== null) return whenLoaded(requestId, () => takeRequest(method, path, url, bytes, requestId, traceParent));
+  (answerRequest ??= requestAnswer())(loaded.handler, method, path, url, bytes, requestId, traceParent);
+  return pending();
+}
+
+function requestAnswer() {
+  if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) return http.invoke;
+  if (loaded.style === 'server') return (handler, method, path, url, bytes, requestId) => server.handleHttp(method, path, url, bytes, requestId);
+  return (handler, method, path, url, bytes, requestId) => refuse(requestId, 'HTTP requests');
+}
+
+function runHook(name, requestId, traceParent) {
+  if (waiting !== null) return whenLoaded(requestId, () => runHook(name, requestId, traceParent));
+  if (loaded.style === 'server' && name !== 'afterRestore') server.handleHook(name, requestId);
+  else if (typeof loaded[name] === 'function') hooks.invoke(loaded[name], requestId, traceParent);
+  else succeed(begin(requestId), undefined);
+  return pending();
 }
 
 native.register({
@@ -58,32 +98,13 @@ native.register({
     park();
     succeed(begin(undefined), undefined);
   },
-  resume(environment) {
-    resume(environment);
+  resume(changes) {
+    resume(changes);
     succeed(begin(undefined), undefined);
   },
-  event(bytes, requestId, deadline, retryCount, traceParent) {
-    whenLoaded(requestId, () => {
-      if (loaded.style === 'event') event.invoke(loaded.handler, bytes, requestId, retryCount, traceParent);
-      else if (loaded.style === 'server') server.handleEvent(bytes, requestId);
-      else if (loaded.style === 'cloudbase') cloudbase.invoke(loaded.handler, bytes, requestId);
-      else refuse(requestId, 'events');
-    });
-  },
-  http(method, path, url, bytes, requestId, deadline, traceParent) {
-    whenLoaded(requestId, () => {
-      if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) http.invoke(loaded.handler, method, path, url, bytes, requestId, traceParent);
-      else if (loaded.style === 'server') server.handleHttp(method, path, url, bytes, requestId);
-      else refuse(requestId, 'HTTP requests');
-    });
-  },
-  hook(name, requestId, deadline, traceParent) {
-    whenLoaded(requestId, () => {
-      if (loaded.style === 'server' && name !== 'afterRestore') server.handleHook(name, requestId);
-      else if (typeof loaded[name] === 'function') hooks.invoke(loaded[name], requestId, traceParent);
-      else succeed(begin(requestId), undefined);
-    });
-  },
+  event: takeEvent,
+  http: takeRequest,
+  hook: runHook,
   fireTimers: timers.fire,
   nextTicks: globalThis.__wasm_rquickjs_drainNextTick,
   rejections: globalThis.__wasm_rquickjs_unhandled_rejection_checkpoint,

@@ -12,8 +12,12 @@ export function park() {
   timers.park();
 }
 
-export function resume(environment) {
-  refreshEnvironment(environment);
+// `changes` has names and values of variables in turn; one without a value goes.
+export function resume(changes) {
+  for (let i = 0; i < changes.length; i += 2) {
+    if (changes[i + 1] === undefined) delete process.env[changes[i]];
+    else process.env[changes[i]] = changes[i + 1];
+  }
   forget();
   timers.resume();
 }

@@ -2,16 +2,22 @@
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
 import { begin, failUnhandled, failWith, respond, succeed } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { identityOf } from '__wasm_rquickjs_builtin/wisp/context';
-import { flatHeaders, pairsOf } from '__wasm_rquickjs_builtin/wisp/http';
+import { bufferOf } from '__wasm_rquickjs_builtin/wisp/event';
+import { flatHeaders, headersOf, pairsOf } from '__wasm_rquickjs_builtin/wisp/http';
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import { Server as NetServer } from 'node:net';
-import { Server, ServerResponse } from 'node:http';
+import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServerIncomingMessage } from '__wasm_rquickjs_builtin/node_http_server';
 
 const PORT = 9000;
+const NOTHING = Buffer.alloc(0);
 const servers = [];
+
+// What requests and responses hold of ours: names and values of a request's headers, or what gives them; the pieces of an
+// answer, and what takes it.
+const [RAW, PIECES, DONE] = ['raw', 'pieces', 'done'].map(Symbol);
 
 export function listening() {
   return servers.length > 0;
@@ -61,6 +67,10 @@ export function install() {
     },
   });
   globalThis[Symbol.for('wisp.localRequest')] = localRequest;
+  // Frameworks exchange the prototype of a request, but for one that has Node's own behind it.
+  makeHeadersLazy(IncomingMessage.prototype);
+  makeHeadersLazy(ServerIncomingMessage.prototype);
+  captureOutput(ServerResponse.prototype);
   NetServer.prototype.listen = function () {
     throw Object.assign(new Error('net.Server cannot listen: a function gets requests by HTTP; use http.createServer'), { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' });
   };
@@ -129,18 +139,34 @@ function localRequest(options, callback) {
   return server && new LocalRequest(server, options, callback);
 }
 
-class Socket extends EventEmitter {
-  remoteFamily = 'IPv4';
-  remotePort = 0;
-  localAddress = '127.0.0.1';
-  localPort = PORT;
-  encrypted = false;
-  destroyed = false;
-  readable = true;
-  writable = true;
-  writableLength = 0;
-  writableHighWaterMark = 16384;
+// Of two dozen headers most handlers read none or a few: they are put together when somebody looks.
+function makeHeadersLazy(prototype) {
+  const own = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: true });
+  for (const [name, make] of Object.entries({ headers: headersOf, headersDistinct: distinct, rawHeaders: (pairs) => [...pairs] })) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        if (this[RAW] === undefined) return undefined;
+        if (typeof this[RAW] === 'function') this[RAW] = this[RAW]();
+        const value = make(this[RAW]);
+        own(this, name, value);
+        return value;
+      },
+      set(value) {
+        own(this, name, value);
+      },
+    });
+  }
+}
 
+function distinct(pairs) {
+  const headers = Object.create(null);
+  for (let i = 0; i < pairs.length; i += 2) (headers[pairs[i]] ??= []).push(pairs[i + 1]);
+  return headers;
+}
+
+class Socket extends EventEmitter {
   constructor(remoteAddress) {
     super();
     this.remoteAddress = remoteAddress;
@@ -161,21 +187,36 @@ class Socket extends EventEmitter {
   destroy(error) {
     if (this.destroyed) return this;
     this.destroyed = true;
-    process.nextTick(() => this.emit('close', Boolean(error)));
+    if (this.listenerCount('close') > 0) process.nextTick(() => this.emit('close', Boolean(error)));
     return this;
   }
 }
 
-// A response whose output is kept instead of written.
-function capture(response, done) {
-  const chunks = [];
+Object.assign(Socket.prototype, {
+  remoteFamily: 'IPv4',
+  remotePort: 0,
+  localAddress: '127.0.0.1',
+  localPort: PORT,
+  encrypted: false,
+  destroyed: false,
+  readable: true,
+  writable: true,
+  writableLength: 0,
+  writableHighWaterMark: 16384,
+});
+
+// Responses that have `PIECES` keep their output instead of writing it.
+function captureOutput(prototype) {
+  const { _buildHeaderString, _sendHeaders, end, _writeOutput } = prototype;
   const own = {
     _buildHeaderString() {
+      if (this[PIECES] === undefined) return _buildHeaderString.call(this);
       this.headersSent = true;
       this._header = 'HTTP/1.1 ' + this.statusCode;
       return '';
     },
     _sendHeaders() {
+      if (this[PIECES] === undefined) return _sendHeaders.call(this);
       if (this._headersSentWire) return true;
       // Middleware replaces `writeHead` to see the headers before they go.
       if (!this.headersSent) this.writeHead(this.statusCode);
@@ -184,35 +225,48 @@ function capture(response, done) {
     },
     end(...args) {
       // Else head and body would be put into one piece.
-      if (!this._writableEnded && !this._destroyed) this._sendHeaders();
-      return ServerResponse.prototype.end.apply(this, args);
+      if (this[PIECES] !== undefined && !this._writableEnded && !this._destroyed) this._sendHeaders();
+      return end.apply(this, args);
     },
     _writeOutput(data, callback) {
-      if (data.length > 0) chunks.push(data);
+      if (this[PIECES] === undefined) return _writeOutput.call(this, data, callback);
+      if (data.length > 0) this[PIECES].push(data);
       if (typeof callback === 'function') process.nextTick(callback);
       return true;
     },
   };
-  for (const [name, value] of Object.entries(own)) Object.defineProperty(response, name, { value, configurable: true, writable: true });
-  response.once('finish', () => done(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+  for (const [name, value] of Object.entries(own)) Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
 }
 
-// Emits a request. `done(response, body)` is called when it is answered; `failed(error)` if it cannot be.
+function finished() {
+  const pieces = this[PIECES];
+  this._closed = true;
+  this[DONE](this, pieces.length === 1 ? pieces[0] : Buffer.concat(pieces));
+  process.nextTick(closeAnswered, this);
+}
+
+function closeAnswered(response) {
+  response.emit('close');
+  response.req.socket?.destroy();
+}
+
+function forgetError(error, callback) {
+  callback(error);
+}
+
+// Emits a request. `done(response, body)` is called when it is answered; `failed(error)` if it cannot be. `headers` are names
+// and values in turn, or what gives them.
 export function dispatch(server, { method, url, headers, body, remoteAddress }, done, failed) {
   const socket = new Socket(remoteAddress);
-  const request = new ServerIncomingMessage(socket, method, url, '1.1', headers);
+  const request = new ServerIncomingMessage(socket, method, url, '1.1', null);
+  request[RAW] = headers;
   request.complete = true;
-  request._destroy = (error, callback) => callback(error);
+  request._destroy = forgetError;
   const response = new ServerResponse(request);
   socket._httpMessage = response;
-  capture(response, (output) => {
-    response._closed = true;
-    done(response, output);
-    process.nextTick(() => {
-      response.emit('close');
-      socket.destroy();
-    });
-  });
+  response[PIECES] = [];
+  response[DONE] = done;
+  response.once('finish', finished);
   response.once('error', failed);
   if (body.length > 0) request.push(body);
   request.push(null);
@@ -247,23 +301,34 @@ function commonHeaders(requestId, path) {
   ];
 }
 
+// What stood before the path of the last request, and whether that is the default address.
+let lastPrefix;
+let lastBase;
+
 // The path inside the function, still encoded, and the query: what stands before it on the default address is cut off.
 function targetOf(path, url) {
   const question = url.indexOf('?');
   const raw = question < 0 ? url : url.slice(0, question);
-  const query = question < 0 ? '' : url.slice(question);
-  const inside = /^\/[^/]+\/proxy\/[^/]+\/[^/]+(\/.*)?$/.exec(raw);
-  if (inside !== null) {
-    const rest = inside[1] ?? '/';
-    let decoded = rest;
-    try {
-      decoded = decodeURIComponent(rest);
-    } catch {
-      // Compared as it is.
-    }
-    if (decoded === path) return { target: rest + query, base: raw.slice(0, raw.length - (inside[1]?.length ?? 0)) + '/' };
+  if (raw === path) return { target: url, base: undefined };
+  if (lastPrefix !== undefined && raw.length === lastPrefix.length + path.length && raw.startsWith(lastPrefix) && raw.endsWith(path) && !path.includes('%')) {
+    return { target: url.slice(lastPrefix.length), base: lastBase };
   }
-  return { target: raw + query, base: undefined };
+  const inside = /^(\/[^/]+\/proxy\/[^/]+\/[^/]+)(\/.*)?$/.exec(raw);
+  if (inside !== null && decoded(inside[2] ?? '/') === path) {
+    [, lastPrefix] = inside;
+    lastBase = lastPrefix + '/';
+    return { target: (inside[2] ?? '/') + url.slice(raw.length), base: lastBase };
+  }
+  return { target: url, base: undefined };
+}
+
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    // Compared as it is.
+    return path;
+  }
 }
 
 function has(headers, name) {
@@ -274,16 +339,20 @@ function has(headers, name) {
 export function handleHttp(method, path, url, bytes, requestId) {
   const invocation = begin(requestId);
   const { target, base } = targetOf(path, url);
-  const headers = pairsOf(native.request_headers());
-  if (bytes.byteLength > 0 && !has(headers, 'content-length') && !has(headers, 'transfer-encoding')) headers.push('content-length', String(bytes.byteLength));
-  headers.push(...commonHeaders(requestId, '/http-invoke'));
-  if (base !== undefined) headers.push('x-fc-base-path', base);
-  const request = { method, url: target, headers, body: Buffer.from(bytes), remoteAddress: native.client_ip() };
+  const text = native.request_headers();
+  const headers = () => {
+    const pairs = pairsOf(text);
+    if (bytes !== undefined && !has(pairs, 'content-length') && !has(pairs, 'transfer-encoding')) pairs.push('content-length', String(bytes.byteLength));
+    pairs.push(...commonHeaders(requestId, '/http-invoke'));
+    if (base !== undefined) pairs.push('x-fc-base-path', base);
+    return pairs;
+  };
+  const request = { method, url: target, headers, body: bytes === undefined ? NOTHING : bufferOf(bytes), remoteAddress: native.client_ip() };
   run(invocation, request, (response, body) => respond(invocation, response.statusCode, responseHeaders(response), body));
 }
 
 function responseHeaders(response) {
-  return flatHeaders(Object.keys(response._headers).map((name) => [name, response._headers[name]]));
+  return flatHeaders(Object.entries(response._headers).flat(1));
 }
 
 function run(invocation, request, done) {
@@ -309,7 +378,7 @@ export function handleEvent(bytes, requestId) {
     if (status !== undefined && String(status) !== '200') failWith(invocation, true, reportOf(body, 'the server answered /invoke with x-fc-status ' + String(status)));
     else succeed(invocation, body);
   };
-  post('/invoke', Buffer.from(bytes), requestId, Object.assign(done, { invocation }));
+  post('/invoke', bufferOf(bytes), requestId, Object.assign(done, { invocation }));
 }
 
 function reportOf(body, otherwise) {

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    hint::black_box,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context as TaskContext, Poll, Waker},
@@ -78,14 +79,18 @@ fn wake() {
 
 /// Calls `start` with the runtime's functions, then lets JavaScript run until something called [`settle`].
 ///
-/// Most handlers are done when they return: for them no event loop is set up.
-pub(crate) fn run(start: impl for<'js> FnOnce(&Ctx<'js>, &Functions) -> rquickjs::Result<()>) -> Outcome {
+/// `start` gives `false` if it knows that the turn has no ticks and no rejections to see to. Most handlers are done when
+/// they return: for them no event loop is set up.
+pub(crate) fn run(start: impl for<'js> FnOnce(&Ctx<'js>, &Functions) -> rquickjs::Result<Option<bool>>) -> Outcome {
     let state = internal::get_js_state();
     OUTCOME.set(None);
     WAKER.set(None);
     at_once(state.ctx.with(|ctx| {
         let started = functions().ok_or_else(|| "the runtime did not start".to_owned()).and_then(|functions| {
-            start(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())?;
+            let is_pending = start(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())?;
+            if is_pending == Some(false) && !ctx.execute_pending_job() {
+                return Ok(());
+            }
             turn(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())
         });
         if let Err(message) = started {
@@ -185,7 +190,36 @@ pub(crate) fn limit_stack() {
     at_once(internal::get_js_state().rt.set_max_stack_size(JS_STACK));
 }
 
-/// Frees what nothing refers to, so that a snapshot does not hold it.
+/// Growth of the heap that leads to a collection of it, at least. A collection visits every object of the snapshot, and so
+/// makes the instance's own copy of every page.
+const GARBAGE_THRESHOLD: usize = 8 << 20;
+
+/// Frees what nothing refers to, so that a snapshot does not hold it, and puts the next collection off.
 pub(crate) fn collect_garbage() {
-    at_once(internal::get_js_state().ctx.with(|ctx| ctx.run_gc()));
+    let state = internal::get_js_state();
+    at_once(state.ctx.with(|ctx| ctx.run_gc()));
+    let used = usize::try_from(at_once(state.rt.memory_usage()).malloc_size).unwrap_or_default();
+    at_once(state.rt.set_gc_threshold(used + GARBAGE_THRESHOLD.max(used / 2)));
+}
+
+/// More than a hole in a heap is expected to have.
+const LARGE: usize = 1 << 20;
+
+/// Takes the holes between the objects of the heap for good, so that what an instance allocates lies side by side behind
+/// them. An allocator prefers holes, and each is on another page, of which the instance would have to make a copy.
+pub(crate) fn use_up_fragments() {
+    let place = |size: usize| black_box(Vec::<u8>::with_capacity(size));
+    let behind = place(LARGE);
+    let end = behind.as_ptr().addr();
+    drop(behind);
+    let mut size = LARGE / 2;
+    while size >= 8 {
+        let block = place(size);
+        if block.as_ptr().addr() < end {
+            std::mem::forget(block);
+        } else {
+            // No hole is that large any more. Small sizes have lists of their own, 8 bytes apart.
+            size = if size > 256 { size / 2 } else { size - 8 };
+        }
+    }
 }

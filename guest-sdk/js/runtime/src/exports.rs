@@ -35,13 +35,7 @@ impl event_handler::Guest for Runtime {
         match calls::run(|ctx, functions| {
             let handle = functions.event.clone().restore(ctx)?;
             let event = ArrayBuffer::new(ctx.clone(), event)?;
-            handle.call((
-                event,
-                context.request_id,
-                deadline(context.deadline_ms),
-                context.retry_count,
-                context.trace_parent,
-            ))
+            handle.call((event, context.request_id, context.retry_count, context.trace_parent))
         }) {
             Outcome::Bytes(bytes) => Ok(bytes),
             Outcome::Text(text) => Ok(text.into_bytes()),
@@ -58,12 +52,11 @@ impl http_handler::Guest for Runtime {
         let outcome = calls::run(|ctx, functions| {
             let mut request = request;
             let body = std::mem::take(&mut request.body);
-            let (method, path, url) = (request.method.clone(), request.path.clone(), request.url.clone());
+            let body = if body.is_empty() { None } else { Some(ArrayBuffer::new(ctx.clone(), body)?) };
+            let [method, path, url] = [&mut request.method, &mut request.path, &mut request.url].map(std::mem::take);
             REQUEST.set(Some(request));
             let handle = functions.http.clone().restore(ctx)?;
-            let body = ArrayBuffer::new(ctx.clone(), body)?;
-            let deadline = deadline(context.deadline_ms);
-            handle.call((method, path, url, body, context.request_id, deadline, context.trace_parent))
+            handle.call((method, path, url, body, context.request_id, context.trace_parent))
         });
         REQUEST.set(None);
         match outcome {
@@ -104,7 +97,7 @@ fn hook(name: &'static str, context: Context) -> Result<(), Failure> {
     resume()?;
     ended(calls::run(|ctx, functions| {
         let run = functions.hook.clone().restore(ctx)?;
-        run.call((name, context.request_id, deadline(context.deadline_ms), context.trace_parent))
+        run.call((name, context.request_id, context.trace_parent))
     }))
 }
 
@@ -138,6 +131,7 @@ impl loader::Guest for Runtime {
             return Err(still_open(first));
         }
         preview1::park();
+        calls::use_up_fragments();
         PARKED.set(true);
         Ok(())
     }
@@ -161,7 +155,7 @@ fn resume() -> Result<(), Failure> {
     }
     internal::reseed();
     ended(calls::run(|ctx: &Ctx<'_>, functions: &Functions| {
-        functions.resume.clone().restore(ctx)?.call((native::environment(ctx)?,))
+        functions.resume.clone().restore(ctx)?.call((native::changed_variables(),))
     }))
 }
 
@@ -177,12 +171,6 @@ fn internal_failure(message: &str) -> Failure {
         kind: FailureKind::Unhandled,
         document: serde_json::json!({ "errorMessage": message, "errorType": "RuntimeError" }).to_string(),
     }
-}
-
-/// Milliseconds since 1970 as JavaScript counts them: exact for the next 285,000 years.
-#[allow(clippy::cast_precision_loss)]
-fn deadline(milliseconds: u64) -> f64 {
-    milliseconds as f64
 }
 
 pub(crate) fn kinds(event: bool, http: bool) -> HandlerKinds {

@@ -1,5 +1,7 @@
 //! What our JavaScript calls: module `__wasm_rquickjs_builtin/wisp_native`. The name keeps functions' own code from it.
 
+use std::cell::RefCell;
+
 use rquickjs::{Array, Ctx, Object, Value};
 
 use crate::bindings::exports::wisp::function::loader::{Description, HandlerKinds, Source};
@@ -32,13 +34,41 @@ pub(crate) fn source_object<'js>(ctx: &Ctx<'js>, source: &Source) -> rquickjs::R
     Ok(object)
 }
 
-/// The environment variables of this instance.
+thread_local! {
+    /// The environment variables that the sources were loaded with, in the order given.
+    static LOADED_WITH: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The environment variables that the sources see while they are loaded.
 pub(crate) fn environment<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
     let variables = Object::new(ctx.clone())?;
-    for (name, value) in wasip2::cli::environment::get_environment() {
-        variables.set(name, value)?;
+    let given = wasip2::cli::environment::get_environment();
+    for (name, value) in &given {
+        variables.set(&**name, &**value)?;
     }
+    LOADED_WITH.set(given);
     Ok(variables)
+}
+
+/// What to set and to unset to make these variables those of this instance: names and values in turn, no value to unset.
+///
+/// Only what differs is touched: setting all would cost a quarter of a cold start. What the sources set by themselves stays.
+pub(crate) fn changed_variables() -> Vec<Option<String>> {
+    let given = wasip2::cli::environment::get_environment();
+    LOADED_WITH.with_borrow(|before| {
+        let mut changes = Vec::new();
+        for variable in &given {
+            if !before.contains(variable) {
+                changes.extend([Some(variable.0.clone()), Some(variable.1.clone())]);
+            }
+        }
+        for (name, _) in before {
+            if !given.iter().any(|(other, _)| other == name) {
+                changes.extend([Some(name.clone()), None]);
+            }
+        }
+        changes
+    })
 }
 
 #[derive(serde::Deserialize)]
@@ -89,7 +119,7 @@ fn pairs(flat: &Array<'_>) -> rquickjs::Result<Vec<(String, String)>> {
 pub mod native_module {
     use std::io::Write as _;
 
-    use rquickjs::{Array, Ctx, Function, Object, Persistent, Value};
+    use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
     use crate::{
         bindings::wisp::function::{
@@ -132,10 +162,11 @@ pub mod native_module {
         Ok(())
     }
 
-    /// Ends the call with a response; `headers` has names and values in turn.
+    /// Ends the call with a response; `headers` has names and values in turn, and is undefined without any.
     #[rquickjs::function]
-    pub fn respond(status: u16, headers: Array<'_>, body: Value<'_>) -> rquickjs::Result<()> {
-        let (headers, body) = (super::pairs(&headers)?, super::bytes(&body)?);
+    pub fn respond(status: u16, headers: Value<'_>, body: Value<'_>) -> rquickjs::Result<()> {
+        let headers = headers.as_array().map(super::pairs).transpose()?.unwrap_or_default();
+        let body = super::bytes(&body)?;
         calls::settle(Outcome::Response { status, headers, body });
         Ok(())
     }

@@ -44,17 +44,19 @@ def resume() -> None:
         handler.renew()
 
 
-def handler():
-    if program.handler is None:
-        program.evaluate()
+def evaluated():
+    program.evaluate()
     return program.handler
 
 
 class EventHandler:
     def handle(self, event, context):
         try:
-            begin(context)
-            return handler().handle(event, context)
+            # As `begin` does: a call costs as much as the rest of this.
+            logs.request_id = context.request_id
+            if snapshot.is_parked:
+                resume()
+            return (program.handler or evaluated()).handle(event, context)
         except BaseException as error:
             raise raised(error) from None
 
@@ -62,8 +64,10 @@ class EventHandler:
 class HttpHandler:
     def handle(self, request, context):
         try:
-            begin(context)
-            return handler().handle(request, context)
+            logs.request_id = context.request_id
+            if snapshot.is_parked:
+                resume()
+            return (program.handler or evaluated()).handle(request, context)
         except BaseException as error:
             raise raised(error) from None
 

@@ -7,10 +7,10 @@ import sys
 
 from wit_world.exports.loader import Description, HandlerKinds
 
-from . import asgi, events, native_packages, network_guard, snapshot, sources, wsgi
+from . import asgi, events, native_packages, network_guard, scripts, snapshot, sources, wsgi
 from .failures import LoadError, NotInSnapshot
 from .network_guard import NetworkGuard
-from .references import Reference, find_entry, parse
+from .references import Reference, ScriptReference, find_entry, parse, refer
 
 WSGI_PARAMETERS = {"environ", "start_response"}
 ASGI_PARAMETERS = ["scope", "receive", "send"]
@@ -21,7 +21,7 @@ class Program:
 
     def __init__(self, source):
         self.source = source
-        self.reference: Reference | None = None
+        self.reference: Reference | ScriptReference | None = None
         self.hooks: dict[str, Reference] = {}
         self.resolved: dict = {}
         self.handler = None
@@ -32,7 +32,7 @@ class Program:
         snapshot.note_variables()
         sys.argv[:] = [""]
         os.chdir(source.directory)
-        self.reference = Reference(source.handler) if source.handler else find_entry()
+        self.reference = refer(source.handler) if source.handler else find_entry()
         for name in ("initializer", "pre_freeze", "pre_stop", "after_restore"):
             if text := getattr(source, name):
                 self.hooks[name] = Reference(text)
@@ -63,7 +63,7 @@ class Program:
     def describe(self, style: str) -> Description:
         is_asgi = style == "asgi"
         return Description(
-            kinds=HandlerKinds.EVENT if style == "event" else HandlerKinds.HTTP,
+            kinds=HandlerKinds.EVENT if style in ("event", "script") else HandlerKinds.HTTP,
             style=style,
             initializer="initializer" in self.hooks or is_asgi,
             pre_freeze="pre_freeze" in self.hooks,
@@ -74,6 +74,8 @@ class Program:
 
     def guess_style(self) -> str:
         """The style by the text of the handler's file, for sources that must not run yet."""
+        if isinstance(self.reference, ScriptReference):
+            return "script"
         path = self.reference.path()
         if path is None:
             self.reference.resolve()
@@ -88,8 +90,14 @@ class Program:
 
 def make_handler(target, source):
     """The adapter for a handler of the user's."""
-    style = style_of_object(target, source)
-    adapter = {"event": events.EventHandler, "wsgi": wsgi.WsgiHandler, "asgi": asgi.AsgiHandler}[style](target)
+    style = "script" if isinstance(target, scripts.Script) else style_of_object(target, source)
+    adapters = {
+        "event": events.EventHandler,
+        "script": scripts.ScriptHandler,
+        "wsgi": wsgi.WsgiHandler,
+        "asgi": asgi.AsgiHandler,
+    }
+    adapter = adapters[style](target)
     adapter.style = style
     return adapter
 

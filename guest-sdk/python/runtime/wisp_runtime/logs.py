@@ -10,6 +10,9 @@ import time
 # The invocation that runs. The host calls an instance once at a time.
 request_id = ""
 
+# Where log lines go while standard output is a result.
+stream = None
+
 
 class LineFormatter(logging.Formatter):
     """`2026-11-21T07:00:00.000Z <request id> [LEVEL] message`"""
@@ -34,7 +37,7 @@ class StdoutHandler(logging.StreamHandler):
 
     @property
     def stream(self):
-        return sys.stdout
+        return stream or sys.stdout
 
 
 def line(level: str, text: str, created: float) -> str:

@@ -1,4 +1,4 @@
-"""`file.function`, as FC configures handlers, initializers and hooks.
+"""`file.function`, as FC configures handlers, initializers and hooks; or a file, which is a script.
 
 The part before the last dot is a module below the sources' directory; dots and slashes in it are directories.
 """
@@ -6,6 +6,7 @@ The part before the last dot is a module below the sources' directory; dots and 
 import importlib
 
 from .failures import LoadError
+from .scripts import Script
 from .sources import tree
 
 # Where a handler is looked for if none is configured, in this order: files first, as a directory has one of them.
@@ -37,8 +38,24 @@ class Reference:
         return getattr(module, self.name)
 
 
-def find_entry() -> Reference:
-    """The handler of a function that names none."""
+class ScriptReference:
+    """A file that is run as a whole, not compiled yet."""
+
+    def __init__(self, path: str):
+        self.file = path
+
+    def resolve(self) -> Script:
+        return Script(self.file, compile(parse(self.file), self.file, "exec"))
+
+
+def refer(text: str) -> Reference | ScriptReference:
+    """What a configured handler names."""
+    path = f"{tree.root}/{text}"
+    return ScriptReference(path) if text.endswith(".py") and tree.has(path) else Reference(text)
+
+
+def find_entry() -> Reference | ScriptReference:
+    """The handler of a function that names none; without one, a file that wants to be run."""
     for module in entry_modules():
         reference = Reference(f"{module}.handler")
         path = reference.path()
@@ -47,11 +64,15 @@ def find_entry() -> Reference:
             for name in ENTRY_NAMES:
                 if name in names:
                     return Reference(f"{module}.{name}")
+    files = (f"{tree.root}/{module}.py" for module in ENTRY_MODULES)
+    for path in files:
+        if tree.has(path) and is_script(path):
+            return ScriptReference(path)
     looked = ", ".join(f"{it}.py" for it in ENTRY_MODULES)
     raise LoadError(
         "HandlerNotFound",
-        f"There is no handler: none of {looked} in {tree.root} defines {', '.join(ENTRY_NAMES)}. Name it in `handler`,"
-        " such as index.handler",
+        f"There is no handler: none of {looked} in {tree.root} defines {', '.join(ENTRY_NAMES)}, or is a script with"
+        " `if __name__ == '__main__'`. Name it in `handler`, such as index.handler or script.py",
     )
 
 
@@ -78,6 +99,15 @@ def defined_names(path: str) -> set[str]:
             case ast.ImportFrom() | ast.Import():
                 names.update(it.asname or it.name for it in statement.names)
     return names
+
+
+def is_script(path: str) -> bool:
+    """Whether a file says what is to be done when it is run: `if __name__ == "__main__"`."""
+    import ast
+
+    tests = [it.test for it in parse(path).body if isinstance(it, ast.If)]
+    names = [{each.id for each in ast.walk(test) if isinstance(each, ast.Name)} for test in tests]
+    return any("__name__" in each for each in names)
 
 
 def parse(path: str):

@@ -10,15 +10,13 @@ def response(status: int, headers: list[tuple[str, str]], body: bytes) -> HttpRe
     if not 100 <= status <= 999:
         raise ValueError(f"{status} is no HTTP status")
     for name, value in headers:
-        if type(name) is not str or type(value) is not str or not name.isascii() or has_surrogates(value):
+        if type(name) is not str or type(value) is not str or not name.isascii() or (not value.isascii() and has_surrogates(value)):
             raise ValueError(f"the header {name!r}: {value!r} is no pair of texts")
     return HttpResponse(status, headers, body)
 
 
 def has_surrogates(text: str) -> bool:
     """Half a character, which UTF-8 has no form for."""
-    if text.isascii():
-        return False
     try:
         text.encode()
     except UnicodeEncodeError:

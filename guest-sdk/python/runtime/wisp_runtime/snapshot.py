@@ -38,9 +38,35 @@ def park() -> None:
     sys.stderr.flush()
     forget_randomness()
     instance.forget()
+    gc.collect()
+    use_up_fragments()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
     is_parked = True
+
+
+# More than a hole in a heap is expected to have.
+LARGE = 1 << 20
+
+# What takes the holes: a chain, because a list would have to grow.
+taken = None
+
+
+def use_up_fragments() -> None:
+    """Takes the holes between the objects of the heap for good, so that what an instance makes lies side by side behind
+    them. The allocator prefers holes, and each is on another page, of which the instance would have to make a copy.
+    """
+    global taken
+    # An object's id is its address. This one is behind everything else, and is gone again at once.
+    end = id(bytes(LARGE))
+    size = LARGE // 2
+    while size > 0:
+        block = bytes(size)
+        if id(block) < end:
+            taken = (taken, block)
+        else:
+            # No hole is that large any more. Small sizes have lists of their own, 8 bytes apart.
+            size = size // 2 if size > 256 else size - 8
 
 
 def describe_open(each) -> str | None:
@@ -90,21 +116,25 @@ def resume() -> None:
 
 def take_variables(variables: list[tuple[str, str]]) -> None:
     """Makes `os.environ` the instance's own. What the function's top level set by itself stays."""
-    # Only what differs is set: setting all would cost most of a cold start.
-    present = os.environ._data
-    given = set()
+    # Only what differs is touched: setting all would cost most of a cold start.
+    known = 0
     for name, value in variables:
-        key = name.encode()
-        given.add(key)
-        if present.get(key) != value.encode():
+        before = builder_variables.get(name)
+        if before is not None:
+            known += 1
+        if before != value and os.environ.get(name) != value:
             os.environ[name] = value
-    for key in builder_variables - given:
-        os.environ.pop(key.decode(), None)
+    if known < len(builder_variables):
+        for name in builder_variables.keys() - {name for name, _ in variables}:
+            os.environ.pop(name, None)
 
 
-# The variables that the builder gave, so that those which an instance does not have can be taken away again.
-builder_variables: set[bytes] = set()
+# The variables that the builder gave: most are those of every instance, and those which an instance does not have are
+# taken away again.
+builder_variables: dict[str, str] = {}
 
 
 def note_variables() -> None:
-    builder_variables.update(name.encode() for name, _ in wasi_environment.get_environment())
+    given = wasi_environment.get_environment()
+    take_variables(given)
+    builder_variables.update(given)

@@ -45,25 +45,38 @@ class SourceTree:
     def take_in(self, root: str, translated: dict[str, str]) -> None:
         """Reads all files below `root`. `translated` has texts to take in place of what is in a file."""
         self.root = root.rstrip("/") or "/"
-        self._take_in_directory(self.root)
+        self._take_in_directory(self.root, ())
         if os.path.isdir(LAYER_DIRECTORY):
-            self._take_in_directory(LAYER_DIRECTORY)
+            self._take_in_directory(LAYER_DIRECTORY, ())
         for path, text in translated.items():
             self._add(path, text.encode())
 
-    def _take_in_directory(self, directory: str) -> None:
+    def _take_in_directory(self, directory: str, above: tuple) -> None:
+        """`above` has the directories that this one is in: a link to one of them would have no end."""
+        status = os.stat(directory)
+        identity = status.st_dev, status.st_ino
+        if identity in above:
+            return
         self.directories.add(directory)
         with os.scandir(directory) as entries:
             for entry in sorted(entries, key=lambda it: it.name):
-                path = f"{directory}/{entry.name}"
-                if entry.is_dir():
-                    if self._is_code(path, entry.name):
-                        self._take_in_directory(path)
-                elif entry.name.endswith(".py") or self._is_metadata(directory, entry.name):
-                    with open(path, "rb") as file:
-                        self._add(path, file.read())
-                elif entry.name.endswith(NATIVE_SUFFIXES):
-                    self.native[f"{directory}/{entry.name.split('.')[0]}"] = path
+                try:
+                    self._take_in(directory, entry, (*above, identity))
+                except OSError:
+                    # A link that leads nowhere, or out of the sources, where the host lets nobody look.
+                    if not entry.is_symlink():
+                        raise
+
+    def _take_in(self, directory: str, entry, above: tuple) -> None:
+        path = f"{directory}/{entry.name}"
+        if entry.is_dir():
+            if self._is_code(path, entry.name):
+                self._take_in_directory(path, above)
+        elif entry.name.endswith(".py") or self._is_metadata(directory, entry.name):
+            with open(path, "rb") as file:
+                self._add(path, file.read())
+        elif entry.name.endswith(NATIVE_SUFFIXES):
+            self.native[f"{directory}/{entry.name.split('.')[0]}"] = path
 
     def _is_code(self, path: str, name: str) -> bool:
         return name not in IGNORED and (not name.startswith(".") or path == f"{self.root}/.wisp")

@@ -63,13 +63,15 @@ class WsgiHandler:
         environ["wsgi.input"] = io.BytesIO(body)
         environ["fc.context"] = context
         environ["fc.request_uri"] = url
-        seen = set()
+        given = {}
         for name, value in request.headers:
             key = KEYS.get(name) or key_of(name)
-            if key in seen:
-                value = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}"
-            seen.add(key)
-            environ[key] = native(value)
+            if not value.isascii():
+                value = native(value)
+            if key in given:
+                value = f"{given[key]}{'; ' if name == 'cookie' else ','}{value}"
+            given[key] = value
+        environ.update(given)
         environ["CONTENT_LENGTH"] = str(len(body))
         return environ
 
@@ -92,10 +94,11 @@ class Answer:
         return self.write
 
     def write(self, chunk) -> None:
-        if type(chunk) is str:
-            chunk = chunk.encode()
-        elif not isinstance(chunk, (bytes, bytearray, memoryview)):
-            raise TypeError(f"invalid response type: the application yielded {type(chunk).__name__}, not bytes")
+        if type(chunk) is not bytes:
+            if type(chunk) is str:
+                chunk = chunk.encode()
+            elif not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise TypeError(f"invalid response type: the application yielded {type(chunk).__name__}, not bytes")
         self.chunks.append(chunk)
 
     def finish(self):

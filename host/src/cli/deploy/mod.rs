@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCod
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use http::Method;
+use serde_json::Value as Json;
 use wisp::config::template::Project;
 
 use super::{
@@ -16,7 +18,7 @@ use super::{
     control::{Control, resource::Resource},
     project, runtime,
     runtimes::RuntimesArgs,
-    terminal::{FAINT, GOOD, counted, paint},
+    terminal::{FAINT, GOOD, counted, paint, warn},
 };
 
 mod plan;
@@ -65,6 +67,7 @@ impl DeployArgs {
         }
         if !self.dry_run {
             apply(control, &steps, self.json).await?;
+            warn_of_triggers(control, &source.project).await;
         }
         if self.json {
             writeln!(anstream::stdout(), "{:#}", render::json(&steps, !self.dry_run))?;
@@ -101,6 +104,22 @@ async fn apply(control: &Control, steps: &[Step], quiet: bool) -> anyhow::Result
         }
     }
     Ok(())
+}
+
+/// Triggers of the project that fire nothing: their sources are a matter of the host's configuration.
+async fn warn_of_triggers(control: &Control, project: &Project) {
+    let Ok(answer) = control.call(Method::GET, "/wisp/triggers", None).await else { return };
+    let is_ours = |trigger: &Json| {
+        project.functions.iter().any(|function| {
+            trigger["function"] == *function.name
+                && trigger["service"] == function.service.as_deref().unwrap_or_default()
+        })
+    };
+    let triggers = answer["triggers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for trigger in triggers.iter().filter(|trigger| trigger["state"] == "unbound" && is_ours(trigger)) {
+        let text = |key: &str| trigger[key].as_str().unwrap_or_default().to_owned();
+        warn(&format!("trigger {} of function {} fires nothing: {}", text("name"), text("function"), text("reason")));
+    }
 }
 
 fn failed(resource: &Resource, doing: &str, done: usize, all: usize) -> String {

@@ -203,6 +203,9 @@ fn of_function(function: &FunctionConfig) -> ProjectFunction {
         put("initializer", json!(&**initializer));
         put("initializationTimeout", json!(function.initialization_timeout.as_secs()));
     }
+    if function.snapshot {
+        put("snapshot", json!(true));
+    }
     put("timeout", json!(function.timeout.as_secs()));
     put("memorySize", json!(function.memory >> 20));
     put("instanceConcurrency", json!(function.instance_concurrency.get()));

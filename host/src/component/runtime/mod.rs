@@ -24,7 +24,6 @@ use crate::{
 };
 
 pub(crate) mod abi;
-mod snapshot;
 mod worker;
 
 use worker::{Attempt, Outcome, Worker};
@@ -216,7 +215,15 @@ impl Runtimes {
         }
         let engine = self.0.loader.engines().get(EngineKind::Sequential).ok()?.clone();
         let entry = Entry::Function(FunctionPre::preloading(worker.pre().clone(), &declaration, preload));
-        Some(Ready { digest, kind: Kind::Function, declaration: Some(declaration), interim: true, entry, engine })
+        Some(Ready {
+            digest,
+            kind: Kind::Function,
+            declaration: Some(declaration),
+            interim: true,
+            initialized: None,
+            entry,
+            engine,
+        })
     }
 }
 

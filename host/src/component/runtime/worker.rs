@@ -18,12 +18,9 @@ use wasmtime::{
 };
 use wasmtime_wizer::{ComponentContext, Wizer};
 
-use super::{
-    abi::{self, LOADER},
-    snapshot::InstanceState,
-};
+use super::abi::{self, LOADER};
 use crate::{
-    component::{ComponentError, Loader, adapt, artifact::ArtifactCache},
+    component::{ComponentError, Loader, adapt, artifact::ArtifactCache, state::InstanceState},
     instance::{CallError, Guest, Policy, timed},
 };
 

@@ -57,7 +57,7 @@ pub fn language_of_handler(source: &Path, handler: &str) -> Option<Language> {
         let is_file = |name: &str| name.ends_with(&format!(".{ending}")) && source.join(name).is_file();
         is_file(handler) || is_file(&format!("{module}.{ending}"))
     };
-    let mut found = ENDINGS.iter().filter(|(_, endings)| endings.iter().any(|ending| has(ending)));
+    let mut found = ENDINGS.iter().filter(|(_, endings)| endings.iter().any(&has));
     match (found.next(), found.next()) {
         (Some((language, _)), None) => Some(*language),
         _ => None,

@@ -15,10 +15,10 @@ const ID: usize = 128;
 const SECRET: usize = 16;
 
 /// The keys that one text may be given by: itself, a file that holds it, a variable of wisp's environment that does.
-struct Keys {
-    text: &'static str,
-    file: &'static str,
-    variable: &'static str,
+pub(super) struct Keys {
+    pub(super) text: &'static str,
+    pub(super) file: &'static str,
+    pub(super) variable: &'static str,
 }
 
 const SECRET_KEYS: Keys = Keys { text: "secret", file: "secret_file", variable: "secret_env" };
@@ -80,8 +80,13 @@ fn required_secret(section: &mut Section<'_>) -> Secret {
     secret.unwrap_or_else(|| Secret::new(""))
 }
 
+/// `token`, `token_file` or `token_env` of a source.
+pub(super) fn token(section: &mut Section<'_>) -> Option<Secret> {
+    secret(section, &Keys { text: "token", file: "token_file", variable: "token_env" })
+}
+
 /// A text given in one of three ways. No problem says the text.
-fn secret(section: &mut Section<'_>, keys: &Keys) -> Option<Secret> {
+pub(super) fn secret(section: &mut Section<'_>, keys: &Keys) -> Option<Secret> {
     let text: Option<String> = section.get(keys.text);
     let file = section.path(keys.file).and_then(|path| {
         let text = fs::read_to_string(&path);

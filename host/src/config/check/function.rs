@@ -88,6 +88,7 @@ pub(super) fn function(name: &str, section: &mut Section<'_>) -> FunctionConfig 
         pre_freeze_handler,
         pre_stop,
         pre_stop_handler,
+        snapshot: section.or("snapshot", false),
         after_restore: hook_handler(section, "after_restore"),
         handler_type: section.choice("handler_type", &HANDLER_TYPES),
         hook_timeout: section.within("hook_timeout", TIMEOUT, HOOK_RANGE).0,

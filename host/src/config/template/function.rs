@@ -66,7 +66,7 @@ const NO_MACHINE: Option<&str> = Some("has no effect: a WebAssembly instance has
 const NO_CONTAINER: Option<&str> = Some("has no effect: wisp runs no containers");
 
 /// Of both versions.
-const COMMON: [Attribute; 18] = [
+const COMMON: [Attribute; 19] = [
     ("handler", Kind::Text, None),
     ("runtime", Kind::Text, None),
     ("description", Kind::Text, None),
@@ -85,6 +85,8 @@ const COMMON: [Attribute; 18] = [
     ("gpuMemorySize", Kind::Number, NO_MACHINE),
     ("gpuConfig", Kind::Json, NO_MACHINE),
     ("caPort", Kind::Number, None),
+    // wisp's own.
+    ("snapshot", Kind::Flag, None),
 ];
 
 /// Of Function Compute 2.0.

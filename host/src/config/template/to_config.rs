@@ -140,6 +140,9 @@ impl Writer<'_> {
                 self.attribute(function, attribute, what, format_args!("{key} = {}", quoted(&format!("{text}{unit}"))));
             }
         }
+        if function.attributes.get("snapshot") == Some(&Json::Bool(true)) {
+            self.attribute(function, "snapshot", what, format_args!("snapshot = true"));
+        }
         if let Some(value) = function.attributes.get("instanceConcurrency") {
             self.attribute(function, "instanceConcurrency", what, format_args!("instance_concurrency = {value}"));
         }
@@ -250,9 +253,18 @@ impl Writer<'_> {
 
     fn trigger(&mut self, function: &ProjectFunction, trigger: &ProjectTrigger) {
         let what = format!("trigger {} of function {}", trigger.name, function.name);
-        if trigger.kind != "http" {
-            let reason = "has no effect here: `wisp up` and `wisp serve` serve HTTP triggers";
-            return self.warn(trigger.line, format!("{what} {reason}"));
+        let has_http = function.triggers.iter().any(|trigger| trigger.kind == "http");
+        match trigger.kind.as_str() {
+            "http" => {}
+            "timer" if has_http => {
+                let reason = "has no effect here: the function has an HTTP trigger, beside which no other stands";
+                return self.warn(trigger.line, format!("{what} {reason}"));
+            }
+            "timer" => return self.timer(trigger, &what),
+            kind => {
+                let reason = format!("has no effect here: sources of triggers of the type {kind} stand in a wisp.toml");
+                return self.warn(trigger.line, format!("{what} {reason}"));
+            }
         }
         let config = trigger.attributes.get("triggerConfig");
         let get = |key: &str| config.and_then(|config| config.get(key));
@@ -270,6 +282,21 @@ impl Writer<'_> {
             }
         }
         self.line(trigger.line, &what, format_args!("http = {{ {} }}", keys.join(", ")));
+    }
+
+    fn timer(&mut self, trigger: &ProjectTrigger, what: &str) {
+        let config = trigger.attributes.get("triggerConfig");
+        let get = |key: &str| config.and_then(|config| config.get(key));
+        let mut keys = vec!["type = \"timer\"".to_owned()];
+        // As the API has it: who says nothing wants no timer that fires.
+        keys.push(format!("enabled = {}", get("enable") == Some(&Json::Bool(true))));
+        for key in ["cronExpression", "payload"] {
+            keys.extend(get(key).and_then(Json::as_str).map(|text| format!("{key} = {}", quoted(text))));
+        }
+        keys.extend(
+            trigger.attributes.get("qualifier").and_then(Json::as_str).map(|it| format!("qualifier = {}", quoted(it))),
+        );
+        self.line(trigger.line, what, format_args!("triggers.{} = {{ {} }}", quoted(&trigger.name), keys.join(", ")));
     }
 
     fn domain(&mut self, name: &str, attributes: &serde_json::Map<String, Json>, line: usize) {

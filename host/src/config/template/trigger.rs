@@ -10,11 +10,16 @@ use super::{
 };
 
 /// The kinds that wisp has, by the API's names.
-const KINDS: [&str; 2] = ["http", "timer"];
+const KINDS: [&str; 6] = ["http", "timer", "oss", "mns_topic", "cdn_events", "eventbridge"];
 
 /// The API's name of a kind.
 fn kind(written: &str) -> String {
-    written.to_ascii_lowercase()
+    match written.to_ascii_lowercase().as_str() {
+        // Fun's names.
+        "mnstopic" => "mns_topic".to_owned(),
+        "cdn" => "cdn_events".to_owned(),
+        lower => lower.to_owned(),
+    }
 }
 
 /// One of Fun's `Events`: `{Type, Properties}`.
@@ -27,6 +32,9 @@ pub(super) fn of_fun(name: &str, mut fields: Fields<'_>) -> Option<ProjectTrigge
         if let Some(properties) = &mut properties {
             put(&mut attributes, "qualifier", properties.text("Qualifier"));
             properties.pass(&["InvocationRole"]);
+            for key in ["BucketName", "TopicName"] {
+                put(&mut attributes, "sourceArn", properties.text(key).map(|name| arn(&kind, &name)));
+            }
             let pairs = properties.rest().into_iter().map(|entry| {
                 let value = entry.node.to_json_with(&uncapitalized);
                 (uncapitalized(&entry.key), if entry.key == "AuthType" { lower(&value) } else { value })
@@ -38,6 +46,14 @@ pub(super) fn of_fun(name: &str, mut fields: Fields<'_>) -> Option<ProjectTrigge
     fields.pass(&["Properties"]);
     fields.finish();
     trigger
+}
+
+/// What the API knows a bucket or a topic by. Of it, only the last part means something to wisp.
+fn arn(kind: &str, name: &str) -> String {
+    match kind {
+        "mns_topic" => format!("acs:mns:local:000000000000:/topics/{name}"),
+        _ => format!("acs:oss:local:000000000000:{name}"),
+    }
 }
 
 /// Fun takes `ANONYMOUS` as well as `anonymous`.
@@ -64,7 +80,15 @@ fn of_devs(mut fields: Fields<'_>, name: &str, type_: &str, config: &str) -> Opt
         put(&mut attributes, key, fields.text(key));
     }
     put(&mut attributes, "triggerConfig", fields.get(config).map(Node::to_json));
-    fields.pass(&["role", "sourceArn", "invocationRole"]);
+    put(&mut attributes, "sourceArn", fields.text("sourceArn"));
+    fields.pass(&["role", "invocationRole"]);
+    // The first edition names the bucket or the topic among the settings.
+    if let Some(Json::Object(config)) = attributes.get_mut("triggerConfig") {
+        let named = ["bucketName", "topicName"].into_iter().find_map(|key| config.remove(key));
+        if let Some(name) = named.as_ref().and_then(Json::as_str) {
+            attributes.entry("sourceArn").or_insert_with(|| json!(arn(&kind, name)));
+        }
+    }
     let served = is_served(&name, &written, &kind, &fields);
     fields.finish();
     served.then_some(ProjectTrigger { name, kind, attributes, line })

@@ -24,7 +24,8 @@ fn wrong_function(lines: &str) -> String {
 
 #[test]
 fn an_empty_file_is_a_host_of_defaults() {
-    let Config { server, limits, events, access_keys, functions, domains, warnings, files } = config("");
+    let Config { server, limits, events, access_keys, functions, sources, triggers, domains, warnings, files } =
+        config("");
     assert!(warnings.is_empty());
     assert!(access_keys.is_empty());
     assert_eq!(files.len(), 1);
@@ -107,6 +108,34 @@ fn sources_beside_the_file_are_built_if_nothing_is_said() {
     assert_eq!(hello.code_dir.as_deref(), Some(directory.path()), "the runtime may read the sources late");
     let built = parse("[functions.hello.build]\nworld = \"event-function\"\n", &path).unwrap().functions.remove(0);
     assert_eq!(built.code_dir, None, "what componentize-js makes stands alone");
+}
+
+#[test]
+fn the_file_of_the_handler_tells_the_language_before_a_package_json_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["package.json", "api.py"] {
+        fs::write(directory.path().join(file), "{}").unwrap();
+    }
+    let path = directory.path().join("wisp.toml");
+    let language = |toml: &str| parse(toml, &path).unwrap().functions.remove(0).build.unwrap().language;
+    assert_eq!(language("[functions.f]\nhandler = \"api.handler\"\n"), Some(Language::Python));
+    assert_eq!(language("[functions.f]\nhandler = \"api.handler\"\n[functions.f.build]\n"), Some(Language::Python));
+    assert_eq!(language("[functions.f]\nhandler = \"index.handler\"\n"), None, "by the usual files");
+}
+
+#[test]
+fn trusted_certificates_are_read_from_pem() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wisp.toml");
+    let toml = "[server]\ntrusted_certificates = \"ca.pem\"\n";
+    let problem = || parse(toml, &path).unwrap_err().to_string();
+    assert!(problem().contains("ca.pem: "), "{}", problem());
+    fs::write(directory.path().join("ca.pem"), "none\n").unwrap();
+    assert!(problem().contains("it holds no certificate; give a file with certificates in PEM"), "{}", problem());
+    let certificate = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
+    fs::write(directory.path().join("ca.pem"), certificate.repeat(2)).unwrap();
+    let trusted = parse(toml, &path).unwrap().server.trusted_certificates;
+    assert_eq!(trusted.iter().map(|it| it.to_vec()).collect::<Vec<_>>(), [[1, 2, 3], [1, 2, 3]]);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn a_template_of_fun_is_served_like_a_wisp_toml() {
             "10: destination acs:mns:::/queues/q/messages of function hello is left out: \"acs:mns:::/queues/q/messages\" is \
              no destination; give a function as \"service/function\" or by its acs:fc: resource name, or an http:// or \
              https:// URL, of 512 characters at most",
-            "28: trigger tick of function hello has no effect here: `wisp up` and `wisp serve` serve HTTP triggers",
+            "28: trigger tick of function hello has no effect here: the function has an HTTP trigger, beside which no other stands",
         ]
     );
     assert_eq!(config.files.len(), 1);
@@ -288,7 +288,7 @@ fn unknown_and_unserved_parts_are_named_with_their_lines() {
         "ROSTemplateFormatVersion: '2015-09-01'\nResources:\n  table:\n    Type: 'Aliyun::Serverless::TableStore'\n  demo:\n    \
          Type: 'Aliyun::Serverless::Service'\n    Properties:\n      VpcConfig: { VpcId: v }\n      Descripton: typo\n    \
          f:\n      Type: 'Aliyun::Serverless::Function'\n      Properties:\n        Handler: index.handler\n        \
-         Runtime: nodejs8\n        CodeUri: oss://bucket/key\n        MemorySise: 1\n      Events:\n        o: { Type: OSS, \
+         Runtime: nodejs8\n        CodeUri: oss://bucket/key\n        MemorySise: 1\n      Events:\n        o: { Type: RDS, \
          Properties: { BucketName: b } }\n",
     );
     assert_eq!(
@@ -300,7 +300,7 @@ fn unknown_and_unserved_parts_are_named_with_their_lines() {
              `Description`?",
             "15: the code of `Properties` of function f is in a bucket, where wisp does not reach",
             "16: `MemorySise` of `Properties` of function f is unknown to wisp and has no effect; did you mean `MemorySize`?",
-            "18: trigger o is left out: wisp has no source of events of the type OSS",
+            "18: trigger o is left out: wisp has no source of events of the type RDS",
         ]
     );
 }
@@ -405,4 +405,20 @@ fn triggers_that_want_signatures_have_the_key_of_the_environment() {
     assert_eq!((&*config.access_keys[0].id, config.access_keys[0].secret.expose()), ("me", "0123456789abcdef"));
     assert_eq!(config.functions[0].http.as_ref().unwrap().auth, crate::config::TriggerAuth::Function);
     assert!(!lines(&config.warnings).iter().any(refuses));
+}
+
+#[test]
+fn timers_of_a_template_fire_and_other_triggers_name_their_sources() {
+    let text = "edition: 3.0.0\nname: a\naccess: d\nresources:\n  f:\n    component: fc3\n    props:\n      functionName: f\n      \
+                runtime: nodejs18\n      handler: index.handler\n      code: ./code\n      triggers:\n        - triggerName: tick\n          \
+                triggerType: timer\n          triggerConfig: { cronExpression: '@every 5m', enable: true, payload: p }\n        - \
+                triggerName: up\n          triggerType: oss\n          sourceArn: acs:oss:r:a:uploads\n          triggerConfig: \
+                { events: ['oss:ObjectCreated:*'], filter: { key: { prefix: a/, suffix: '' } } }\n";
+    let place = Place::new(&["code/index.js"]);
+    fs::write(place.0.path().join("s.yaml"), text).unwrap();
+    let config = crate::config::load(&place.0.path().join("s.yaml")).unwrap();
+    let [tick] = config.triggers.as_slice() else { panic!("{config:?}") };
+    assert_eq!((&*tick.name, tick.settings.kind(), tick.enabled), ("tick", "timer", true));
+    let warnings = lines(&config.warnings);
+    assert!(warnings[0].contains("trigger up of function f has no effect here"), "{warnings:?}");
 }

@@ -35,6 +35,7 @@ fn submission(function: &str, id: Option<&str>) -> Submission {
         trace_parent: None,
         received: 1_000,
         depth: 3,
+        trigger: Some("t".into()),
         payload: Bytes::from_static(b"\x00payload\xff"),
     }
 }

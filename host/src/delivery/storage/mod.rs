@@ -4,12 +4,15 @@
 //! event's progress means is not known here. The writer is the only one that changes anything; readers see what is
 //! committed.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::event::{Event, Progress, Status, Submission};
 
 #[cfg(test)]
 mod conformance;
+mod sources;
 mod sqlite;
 
 pub(crate) use sqlite::SqliteEvents;
@@ -31,6 +34,42 @@ pub(crate) enum Change {
     /// Forgets what was settled before this time (milliseconds since the epoch) and is neither open nor dead, and the oldest
     /// of the dead beyond this many.
     Prune { ended_before: u64, dead_kept: usize },
+    /// What a source of events remembers.
+    Note(Note),
+}
+
+/// What a source of events remembers. Made in one step with the event that it is about, it says exactly which occurrences
+/// became events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Sets a mark, or, without a value, removes it.
+    Mark {
+        /// Whose it is.
+        owner: String,
+        /// Which.
+        name: String,
+        /// What it says.
+        value: Option<String>,
+    },
+    /// Removes all marks of an owner.
+    Unmark {
+        /// Whose.
+        owner: String,
+    },
+    /// Keeps a message until it is taken.
+    Post {
+        /// Where.
+        inbox: String,
+        /// What.
+        content: Bytes,
+    },
+    /// Removes a message.
+    Taken(u64),
+    /// Removes all messages of an inbox.
+    Empty {
+        /// Which.
+        inbox: String,
+    },
 }
 
 /// What a change did.
@@ -91,8 +130,20 @@ pub(crate) trait EventStorage: Send {
     fn commit(&mut self, changes: &[Change]) -> Result<Vec<Applied>, EventsError>;
 }
 
+/// What sources of events remember. Blocking.
+pub(crate) trait SourceReader {
+    /// The marks of an owner, by their names.
+    fn marks(&self, owner: &str) -> Result<BTreeMap<String, String>, EventsError>;
+
+    /// The oldest messages of an inbox after a number, with their numbers.
+    fn messages(&self, inbox: &str, after: u64, limit: usize) -> Result<Vec<(u64, Bytes)>, EventsError>;
+
+    /// How many messages there are in each inbox that has any.
+    fn waiting(&self) -> Result<BTreeMap<String, usize>, EventsError>;
+}
+
 /// The side that reads. Blocking.
-pub(crate) trait EventReader: Send {
+pub(crate) trait EventReader: SourceReader + Send {
     /// One event with its payload and response.
     fn event(&self, key: EventKey<'_>) -> Result<Option<Event>, EventsError>;
 

@@ -3,6 +3,7 @@
 //! Payloads have a table of their own: an event's progress is written several times, and would take its payload along.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,13 +16,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, ToSql, Transa
 use rusqlite_migration::{M, Migrations};
 
 use super::{
-    Applied, Change, Event, EventKey, EventReader, EventStorage, EventsError, Filter, Progress, StatefulFunction,
-    Submission,
+    Applied, Change, Event, EventKey, EventReader, EventStorage, EventsError, Filter, Progress, SourceReader,
+    StatefulFunction, Submission, sources,
 };
 
 /// Every schema there ever was: a step that has been released is never changed, only followed by another.
-const MIGRATIONS: &[M<'_>] = &[M::up(
-    "CREATE TABLE events (
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(
+        "CREATE TABLE events (
          seq INTEGER PRIMARY KEY AUTOINCREMENT,
          request_id TEXT NOT NULL,
          service TEXT NOT NULL,
@@ -43,13 +45,22 @@ const MIGRATIONS: &[M<'_>] = &[M::up(
      CREATE INDEX dead_letters ON events (seq) WHERE dead = 1;
      CREATE TABLE payloads (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
      CREATE TABLE responses (seq INTEGER PRIMARY KEY, response BLOB NOT NULL) STRICT;",
-)];
+    ),
+    M::up(
+        "ALTER TABLE events ADD COLUMN trigger_name TEXT;
+     CREATE TABLE marks (
+         owner TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (owner, name)
+     ) WITHOUT ROWID, STRICT;
+     CREATE TABLE messages (seq INTEGER PRIMARY KEY AUTOINCREMENT, inbox TEXT NOT NULL, content BLOB NOT NULL) STRICT;
+     CREATE INDEX by_inbox ON messages (inbox, seq);",
+    ),
+];
 
 /// How long an access waits for another process, such as a backup, to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const COLUMNS: &str = "seq, request_id, service, function, qualifier, invocation_id, trace_parent, received, \
-                       depth, progress";
+                       depth, progress, trigger_name";
 
 /// An open file of events: the side that writes.
 pub(crate) struct SqliteEvents {
@@ -126,14 +137,15 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<App
         Change::Prune { ended_before, dead_kept } => {
             prune(transaction, number(*ended_before), *dead_kept).map(Applied::Done)
         }
+        Change::Note(note) => sources::note(transaction, note).map(|()| Applied::Done(0)),
     }
 }
 
 fn insert(transaction: &Transaction<'_>, new: &Submission, progress: &Progress) -> rusqlite::Result<Applied> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO events (request_id, service, function, qualifier, invocation_id, trace_parent, received,
-             depth, open, dead, status, started, ended, progress)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
+             depth, open, dead, status, started, ended, progress, trigger_name)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
     )?;
     let inserted = statement.execute(params![
         new.request_id,
@@ -150,6 +162,7 @@ fn insert(transaction: &Transaction<'_>, new: &Submission, progress: &Progress) 
         progress.started.map(number),
         progress.ended.map(number),
         text(progress)?,
+        new.trigger,
     ])?;
     if inserted == 0 {
         return Ok(Applied::Duplicate);
@@ -230,7 +243,7 @@ impl EventReader for SqliteReader {
         let mut statement = self.0.prepare_cached(&sql).map_err(failed)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([number(after), limit], |row| {
-            let length: i64 = row.get(10)?;
+            let length: i64 = row.get(11)?;
             Ok((event(row)?, usize::try_from(length).unwrap_or_default()))
         });
         rows.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
@@ -261,6 +274,23 @@ impl EventReader for SqliteReader {
         let sql = "SELECT count(*) FROM events WHERE dead = 1";
         let count: i64 = self.0.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
         Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
+
+impl SourceReader for SqliteReader {
+    fn marks(&self, owner: &str) -> Result<BTreeMap<String, String>, EventsError> {
+        sources::marks(&self.0, owner).map_err(failed)
+    }
+
+    fn messages(&self, inbox: &str, after: u64, limit: usize) -> Result<Vec<(u64, Bytes)>, EventsError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let messages = sources::messages(&self.0, inbox, number(after), limit).map_err(failed)?;
+        Ok(messages.into_iter().map(|(seq, content)| (unsigned(seq), Bytes::from(content))).collect())
+    }
+
+    fn waiting(&self) -> Result<BTreeMap<String, usize>, EventsError> {
+        let waiting = sources::waiting(&self.0).map_err(failed)?;
+        Ok(waiting.into_iter().map(|(inbox, count)| (inbox, usize::try_from(count).unwrap_or_default())).collect())
     }
 }
 
@@ -321,6 +351,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         trace_parent: row.get(6)?,
         received: time(7)?,
         depth: row.get(8)?,
+        trigger: row.get::<_, Option<String>>(10)?.map(Arc::from),
         payload: Bytes::new(),
     };
     Ok(Event { seq: time(0)?, submission, progress })

@@ -1,4 +1,5 @@
-//! HTTP for functions that take events: a request becomes an event, a result becomes a response.
+//! What functions that take events get: a request becomes an event and a result a response, and what a source of events
+//! brings becomes the event of its trigger's type (`occurrence`).
 //!
 //! Each format is a pair of pure functions in a file of its own; what formats share is in `request` and `integration`.
 
@@ -10,12 +11,24 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use crate::config::PayloadFormat;
 
 mod api_gateway;
+mod cloud_event;
 mod cloudbase;
+pub(crate) mod datahub;
 mod fc3;
 mod integration;
+pub(crate) mod mns;
+mod occurrence;
+mod oss;
 mod request;
+pub(crate) mod sls;
+pub(crate) mod tablestore;
+mod timer;
 
+pub(crate) use cloud_event::CloudEvent;
 pub use integration::BadResponse;
+pub(crate) use mns::Message;
+pub(crate) use occurrence::{About, Occurrence};
+pub(crate) use oss::ObjectChange;
 
 /// A request as the trigger has it before it is an event.
 #[derive(Clone, Copy, Debug)]

@@ -55,12 +55,15 @@ pub(crate) fn run(text: &str, context: &Context) -> Answer {
         "count" => counter(&COUNTERS.calls),
         "init-count" => counter(&COUNTERS.initialized),
         "freeze-count" => counter(&COUNTERS.frozen),
+        "restore-count" => counter(&COUNTERS.restored),
+        // Milliseconds since the initializer first ran, by the monotonic clock.
+        "initialized-ago" => Ok(INITIALIZED_AT.get().map_or(0, |at| at.elapsed().as_millis()).to_string().into()),
         "instance-id" => Ok(environment::get_instance_id().into()),
         "context" => Ok(describe(context).to_string().into()),
         "now" => Ok(unix_ms().to_string().into()),
         "random" => Ok(wasi::random::random::get_random_u64().to_string().into()),
 
-        "read" | "write" | "list" | "remove" => files::run(name, argument).map_err(|error| handled(&error)),
+        "read" | "write" | "list" | "remove" | "keep-open" => files::run(name, argument).map_err(|error| handled(&error)),
         "connect" | "udp" | "fetch" | "resolve" => Ok(network::run(name, argument).into()),
         _ => Err(handled(&format!("no behaviour {text:?}"))),
     }

@@ -1,11 +1,21 @@
-//! `read:PATH`, `write:PATH:N`, `list:PATH`, `remove:PATH`.
+//! `read:PATH`, `write:PATH:N`, `list:PATH`, `remove:PATH`, `keep-open:PATH`.
 
-use std::fs;
+use std::{cell::RefCell, fs};
+
+thread_local! {
+    /// What `keep-open` keeps for the life of the instance.
+    static OPEN: RefCell<Vec<fs::File>> = const { RefCell::new(Vec::new()) };
+}
 
 pub(crate) fn run(name: &str, argument: &str) -> Result<Vec<u8>, String> {
     match name {
         "read" => fs::read(argument).map_err(|error| error.to_string()),
         "write" => write(argument),
+        "keep-open" => {
+            let file = fs::File::open(argument).map_err(|error| error.to_string())?;
+            OPEN.with_borrow_mut(|open| open.push(file));
+            Ok(Vec::new())
+        }
         "remove" => fs::remove_file(argument).map(|()| Vec::new()).map_err(|error| error.to_string()),
         _ => list(argument).map_err(|error| error.to_string()),
     }

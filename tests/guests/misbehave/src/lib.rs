@@ -5,11 +5,14 @@
 
 use std::{
     cell::RefCell,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use exports::wisp::function::{event_handler, http_handler, initializer, pre_freeze, pre_stop};
+use exports::wisp::function::{after_restore, event_handler, http_handler, initializer, pre_freeze, pre_stop};
 use serde_json::{Value, json};
 use wisp::function::{
     environment,
@@ -27,6 +30,7 @@ wit_bindgen::generate!({
         world misbehave {
             include wisp:function/function@1.0.0;
             include wisp:function/wasi-imports@1.0.0;
+            export wisp:function/after-restore@1.0.0;
         }
     ",
     world: "wisp:guests/misbehave",
@@ -43,10 +47,14 @@ struct Counters {
     /// Runs of the initializer, failed ones included.
     initialized: AtomicU32,
     frozen: AtomicU32,
+    restored: AtomicU32,
 }
 
+/// When the initializer first ran.
+static INITIALIZED_AT: OnceLock<Instant> = OnceLock::new();
+
 static COUNTERS: Counters =
-    Counters { calls: AtomicU32::new(0), initialized: AtomicU32::new(0), frozen: AtomicU32::new(0) };
+    Counters { calls: AtomicU32::new(0), initialized: AtomicU32::new(0), frozen: AtomicU32::new(0), restored: AtomicU32::new(0) };
 
 impl event_handler::Guest for Misbehave {
     fn handle(event: Vec<u8>, context: Context) -> Result<Vec<u8>, Failure> {
@@ -82,6 +90,7 @@ impl initializer::Guest for Misbehave {
     /// `INIT` is `ok` (the default), `fail`, `fail-times:N` (N failures, then success), `panic`, or any behaviour of the
     /// handlers, such as `spin`, `sleep:MS` and `trap`.
     fn initialize(context: Context) -> Result<(), Failure> {
+        INITIALIZED_AT.get_or_init(Instant::now);
         let runs = COUNTERS.initialized.fetch_add(1, Ordering::Relaxed) + 1;
         let order = std::env::var("INIT").unwrap_or_default();
         let (name, argument) = order.split_once(':').unwrap_or((&order, ""));
@@ -92,6 +101,14 @@ impl initializer::Guest for Misbehave {
             "fail-times" => Ok(()),
             _ => behaviour::run(&order, &context).map(drop),
         }
+    }
+}
+
+impl after_restore::Guest for Misbehave {
+    fn after_restore(_context: Context) -> Result<(), Failure> {
+        COUNTERS.restored.fetch_add(1, Ordering::Relaxed);
+        println!("after-restore ran");
+        hook("AFTER_RESTORE")
     }
 }
 

@@ -1,0 +1,58 @@
+//! The real binary as a process, to be killed.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::client;
+
+/// `wisp serve`, killed when it is dropped: nothing is flushed, nothing is said.
+pub struct HostProcess {
+    process: Child,
+    /// Where the API is served.
+    pub api: SocketAddr,
+}
+
+impl HostProcess {
+    /// Serves a configuration; what it logs is appended to `log` beside it. Returns once it listens.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn start(config: &Path) -> Self {
+        let log = fs::OpenOptions::new().create(true).append(true).open(config.with_file_name("log")).unwrap();
+        let mut command = Command::new(crate::binary());
+        command.args(["serve", "--json", "--config"]).arg(config).stdout(Stdio::piped()).stderr(log);
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
+            panic!("{error}: {line:?}\n{}", fs::read_to_string(config.with_file_name("log")).unwrap())
+        });
+        let api = addresses["apiListen"].as_str().unwrap().parse().unwrap();
+        Self { process, api }
+    }
+
+    /// Ends it at once, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Invokes a function of the default service with an event.
+    pub async fn invoke(&self, function: &str, event: &str) -> client::Answer {
+        let path = format!("/2016-08-15/services/default/functions/{function}/invocations");
+        client::send(self.api, "POST", &path, &[], event.as_bytes().to_vec()).await
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
