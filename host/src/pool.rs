@@ -107,10 +107,10 @@ struct Slots {
 }
 
 /// The host's room that an instance takes, and its function's.
-struct Permits(
-    #[allow(dead_code, reason = "held")] InstancePermit,
-    #[allow(dead_code, reason = "held")] Option<InstancePermit>,
-);
+struct Permits {
+    _host: InstancePermit,
+    _function: Option<InstancePermit>,
+}
 
 /// What a waiting caller is given: an instance, or room for one.
 enum Grant {
@@ -330,7 +330,7 @@ impl Pool {
             None => None,
         };
         let permit = self.0.queueing.admit(deadline).await.map_err(AcquireError::Exhausted)?;
-        Ok(Permits(permit, reserved))
+        Ok(Permits { _host: permit, _function: reserved })
     }
 
     /// Enters a new concurrent instance, takes its first slot, and hands its others to those who wait.

@@ -35,14 +35,15 @@ enum Sending {
     Yes,
     /// It waits for `100 Continue`, which it is sent when the body is first asked for.
     WhenAsked,
-    /// A stream of HTTP/2 can be ended by itself.
+    /// There is nothing to send, or a stream of HTTP/2 that can be ended by itself.
     Stoppable,
 }
 
 impl<B: Body + Send + Unpin + 'static> RequestBody<B> {
     /// The same request; its body is looked after.
     pub(crate) fn of(request: Request<B>) -> Request<Self> {
-        let sending = if request.version() >= Version::HTTP_2 {
+        // Most requests have no body, and are looked at no further.
+        let sending = if request.body().is_end_stream() || request.version() >= Version::HTTP_2 {
             Sending::Stoppable
         } else if request.headers().contains_key(header::EXPECT) {
             Sending::WhenAsked
