@@ -38,7 +38,7 @@ function checked(fn) {
   throw error;
 }
 
-export class AsyncLocalStorage {
+class AsyncLocalStorage {
   #default;
   #name;
 
@@ -85,7 +85,7 @@ export class AsyncLocalStorage {
 let lastId = 1;
 let executing = 1;
 
-export class AsyncResource {
+class AsyncResource {
   #type;
   #id = ++lastId;
   #trigger;
@@ -138,7 +138,7 @@ export class AsyncResource {
   }
 }
 
-export function createHook() {
+function createHook() {
   return {
     enable() {
       return this;
@@ -149,16 +149,16 @@ export function createHook() {
   };
 }
 
-export const executionAsyncId = () => executing;
-export const triggerAsyncId = () => 0;
-export const executionAsyncResource = () => ({});
+const executionAsyncId = () => executing;
+const triggerAsyncId = () => 0;
+const executionAsyncResource = () => ({});
 
 // For the other modules of the runtime, under the names that generated ones use.
-export const _emitInit = () => ++lastId;
-export const _captureContext = current;
-export const _restoreContext = within;
+const _emitInit = () => ++lastId;
+const _captureContext = current;
+const _restoreContext = within;
 
-export function bindContext(fn) {
+function bindContext(fn) {
   const context = current();
   return function (...args) {
     return within(context, fn, this, args);
@@ -166,9 +166,23 @@ export function bindContext(fn) {
 }
 
 // Each invocation begins without a store, whatever the one before has entered.
-export function forgetStores() {
+function forgetStores() {
   exchange(undefined);
 }
+
+export {
+  AsyncLocalStorage,
+  AsyncResource,
+  createHook,
+  executionAsyncId,
+  triggerAsyncId,
+  executionAsyncResource,
+  _emitInit,
+  _captureContext,
+  _restoreContext,
+  bindContext,
+  forgetStores,
+};
 
 export default {
   AsyncLocalStorage,
