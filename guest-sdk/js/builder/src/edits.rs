@@ -111,6 +111,14 @@ fn engine(output: &Path) -> anyhow::Result<()> {
         "#if 0\n#else\n",
         1,
     )?;
+    // An arena that a call is the first to use would be made and given back in every call.
+    replace(
+        &copy,
+        "quickjs/quickjs.c",
+        "        if (unlikely(ar->n_used_blocks == 0)) {\n",
+        "        if (unlikely(ar->n_used_blocks == 0) && ar->free_link.prev != ar->free_link.next) {\n",
+        1,
+    )?;
     contexts(&copy)?;
     vendor::copy_directory(&copy, &output.join("rquickjs-sys"))
 }

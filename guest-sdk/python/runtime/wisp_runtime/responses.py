@@ -10,7 +10,8 @@ def response(status: int, headers: list[tuple[str, str]], body: bytes) -> HttpRe
     if not 100 <= status <= 999:
         raise ValueError(f"{status} is no HTTP status")
     for name, value in headers:
-        if type(name) is not str or type(value) is not str or not name.isascii() or (not value.isascii() and has_surrogates(value)):
+        are_texts = type(name) is str and type(value) is str
+        if not are_texts or not name.isascii() or (not value.isascii() and has_surrogates(value)):
             raise ValueError(f"the header {name!r}: {value!r} is no pair of texts")
     return HttpResponse(status, headers, body)
 
