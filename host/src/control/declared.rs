@@ -149,6 +149,8 @@ fn event_trigger_config(trigger: &TriggerConfig) -> Value {
         }
         TriggerSettings::Cdn(cdn) => json!({ "eventName": cdn.event_name, "eventVersion": cdn.event_version }),
         TriggerSettings::EventBridge(_) => json!({ "triggerEnable": trigger.enabled }),
+        TriggerSettings::Log(log) => json!({ "functionParameter": log.parameter, "enable": trigger.enabled }),
+        TriggerSettings::DataHub | TriggerSettings::Tablestore => json!({}),
     }
 }
 
