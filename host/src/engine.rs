@@ -134,10 +134,7 @@ impl Engines {
     /// How many functions were compiled one by one, and how many were found compiled: of components that have most of
     /// their functions in common with others.
     pub fn compiled_functions(&self) -> FunctionCounts {
-        FunctionCounts {
-            compiled: self.0.compiled.compiled.load(Relaxed),
-            found: self.0.compiled.found.load(Relaxed),
-        }
+        FunctionCounts { compiled: self.0.compiled.compiled.load(Relaxed), found: self.0.compiled.found.load(Relaxed) }
     }
 
     /// How the sequential engine's instances get their memory, for `wisp doctor` and the start-up log.

@@ -412,8 +412,8 @@ impl FunctionHost {
     /// What stands in for a component that is not ready yet, if functions may be served by it.
     fn interim(&self, function: &Arc<FunctionConfig>, bytes: &[u8]) -> Result<Option<Ready>, DeployReason> {
         let Some(interim) = self.0.runtimes.get().and_then(|runtimes| runtimes.interim(bytes)) else { return Ok(None) };
-        let has_snapshot = function.snapshot
-            && self.0.loader.has_snapshot(&interim.digest, &self.snapshot_policy(function.clone())?);
+        let has_snapshot =
+            function.snapshot && self.0.loader.has_snapshot(&interim.digest, &self.snapshot_policy(function.clone())?);
         Ok((!has_snapshot).then_some(interim))
     }
 

@@ -9,11 +9,7 @@ use tokio::runtime::Handle;
 
 use super::{DeployReason, FunctionHost, Origin};
 use crate::{
-    capability::outbound::OutboundPolicy,
-    catalog::Revision,
-    component::Ready,
-    config::FunctionConfig,
-    engine,
+    capability::outbound::OutboundPolicy, catalog::Revision, component::Ready, config::FunctionConfig, engine,
     instance::Policy,
 };
 

@@ -322,12 +322,7 @@ impl FunctionExports {
                 "event-handler",
                 pre.event.as_ref(),
             )?,
-            http: checked::<abi::HttpParams<'_>, abi::HttpResults>(
-                store,
-                instance,
-                "http-handler",
-                pre.http.as_ref(),
-            )?,
+            http: checked::<abi::HttpParams<'_>, abi::HttpResults>(store, instance, "http-handler", pre.http.as_ref())?,
             initializer: hook(store, instance, "initializer", pre.initializer.as_ref())?,
             pre_freeze: hook(store, instance, "pre-freeze", pre.pre_freeze.as_ref())?,
             pre_stop: hook(store, instance, "pre-stop", pre.pre_stop.as_ref())?,

@@ -133,7 +133,8 @@ mod tests {
     fn an_adapter_is_as_new_in_a_snapshot_and_all_else_is_not() {
         let main = "(core module (global (export \"g\") i32 (i32.const 7)))";
         let before = component(&format!("(core module (global (export \"g\") i32 (i32.const 0))) {ADAPTER}"));
-        let after = component(&format!("{main} {}", ADAPTER.replace("(mut i32) (i32.const 0)", "(mut i32) (i32.const 9)")));
+        let after =
+            component(&format!("{main} {}", ADAPTER.replace("(mut i32) (i32.const 0)", "(mut i32) (i32.const 9)")));
         assert_eq!(as_new(&after, &before).unwrap(), component(&format!("{main} {ADAPTER}")));
     }
 }

@@ -60,11 +60,7 @@ fn walk(directory: &Path, found: &mut impl FnMut(&Path, &fs::Metadata)) -> io::R
     walk_below(directory, IGNORED, found)
 }
 
-fn walk_below(
-    directory: &Path,
-    ignored: &[&str],
-    found: &mut impl FnMut(&Path, &fs::Metadata),
-) -> io::Result<()> {
+fn walk_below(directory: &Path, ignored: &[&str], found: &mut impl FnMut(&Path, &fs::Metadata)) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if ignored.iter().any(|name| entry.file_name() == *name) {

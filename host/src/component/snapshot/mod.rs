@@ -174,7 +174,15 @@ impl Loader {
         let entry = Entry::restored(subject.kind, pre, declaration.as_ref()).map_err(mismatch)?;
         let engine = self.0.engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
         let digest = subject.digest.clone();
-        Ok(Ready { digest, kind: subject.kind, declaration, interim: false, initialized: Some(initialized), entry, engine })
+        Ok(Ready {
+            digest,
+            kind: subject.kind,
+            declaration,
+            interim: false,
+            initialized: Some(initialized),
+            entry,
+            engine,
+        })
     }
 
     fn initialize(

@@ -119,7 +119,10 @@ pub(super) fn park(error: &CallError) -> SnapshotRefused {
 /// What is left that no snapshot holds.
 pub(super) fn held(held: Option<String>, has_scratch_files: bool) -> Result<(), SnapshotRefused> {
     if let Some(held) = held {
-        return Err(refused(format!("after the initializer it still holds {held}, which no other instance has"), OPEN_LATER));
+        return Err(refused(
+            format!("after the initializer it still holds {held}, which no other instance has"),
+            OPEN_LATER,
+        ));
     }
     if has_scratch_files {
         let advice = "Take out `snapshot`, keep it in memory, or write it in the after-restore hook";
