@@ -63,7 +63,9 @@ pub(crate) fn run(text: &str, context: &Context) -> Answer {
         "now" => Ok(unix_ms().to_string().into()),
         "random" => Ok(wasi::random::random::get_random_u64().to_string().into()),
 
-        "read" | "write" | "list" | "remove" | "keep-open" => files::run(name, argument).map_err(|error| handled(&error)),
+        "read" | "write" | "list" | "remove" | "keep-open" => {
+            files::run(name, argument).map_err(|error| handled(&error))
+        }
         "connect" | "udp" | "fetch" | "resolve" => Ok(network::run(name, argument).into()),
         _ => Err(handled(&format!("no behaviour {text:?}"))),
     }

@@ -53,8 +53,12 @@ struct Counters {
 /// When the initializer first ran.
 static INITIALIZED_AT: OnceLock<Instant> = OnceLock::new();
 
-static COUNTERS: Counters =
-    Counters { calls: AtomicU32::new(0), initialized: AtomicU32::new(0), frozen: AtomicU32::new(0), restored: AtomicU32::new(0) };
+static COUNTERS: Counters = Counters {
+    calls: AtomicU32::new(0),
+    initialized: AtomicU32::new(0),
+    frozen: AtomicU32::new(0),
+    restored: AtomicU32::new(0),
+};
 
 impl event_handler::Guest for Misbehave {
     fn handle(event: Vec<u8>, context: Context) -> Result<Vec<u8>, Failure> {

@@ -107,7 +107,9 @@ impl loader::Guest for Runtime {
 
 /// The translated text of a file goes before the file.
 fn program(source: &Source, file: &str) -> Result<String, Failure> {
-    let is_it = |path: &str| path.strip_prefix("/code/").is_some_and(|name| name.split_once('.').is_some_and(|it| it.0 == file));
+    let is_it = |path: &str| {
+        path.strip_prefix("/code/").is_some_and(|name| name.split_once('.').is_some_and(|it| it.0 == file))
+    };
     if let Some(translated) = source.translated.iter().find(|translated| is_it(&translated.path)) {
         return Ok(translated.text.clone());
     }
