@@ -5,6 +5,7 @@
 //! read: loading compiled code runs it, so a file that is damaged or was put there by somebody else is compiled anew.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read as _, Write as _},
@@ -14,10 +15,11 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parking_lot::Mutex;
 use sha2::Sha256;
 use wasmtime::{Engine, component::Component};
 
-use super::ComponentError;
+use super::{ComponentError, LoadStep};
 
 /// A block of SHA-256, the longest key that an HMAC uses as it is.
 const KEY_LENGTH: usize = 64;
@@ -30,6 +32,8 @@ struct Shared {
     directory: PathBuf,
     key: [u8; KEY_LENGTH],
     capacity: u64,
+    /// Files of code that is served and not mapped at the moment, and how many components each is of.
+    kept: Mutex<HashMap<PathBuf, usize>>,
 }
 
 impl ArtifactCache {
@@ -40,7 +44,7 @@ impl ArtifactCache {
     pub fn open(directory: &Path, capacity: u64) -> io::Result<Self> {
         make_private_dir(directory)?;
         let key = read_or_make_key(&directory.join("key"))?;
-        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity })))
+        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity, kept: Mutex::default() })))
     }
 
     /// Bytes that the compiled components take.
@@ -58,6 +62,47 @@ impl ArtifactCache {
         &self.0.directory
     }
 
+    /// The file of a component's compiled code, and the one of its MAC; they may not be there.
+    pub(crate) fn files_of(&self, engine: &Engine, digest: &str) -> io::Result<[PathBuf; 2]> {
+        let path = self.path(engine, digest)?;
+        Ok([path.with_extension("mac"), path])
+    }
+
+    /// Bytes of a component's compiled code; 0 if there is none.
+    pub(super) fn size_of(&self, engine: &Engine, digest: &str) -> u64 {
+        let metadata = self.path(engine, digest).and_then(fs::metadata);
+        metadata.map_or(0, |metadata| metadata.len())
+    }
+
+    /// The compiled code of a component, if it is there.
+    pub(super) fn compiled(&self, engine: &Engine, digest: &str) -> io::Result<Option<Component>> {
+        Ok(self.map(engine, &self.path(engine, digest)?, &mut |_| {}))
+    }
+
+    /// Keeps a component's compiled code, however full the cache is, until it is released; `false` if there is none.
+    pub(super) fn keep(&self, engine: &Engine, digest: &str) -> bool {
+        let Ok(path) = self.path(engine, digest) else { return false };
+        // Held while the file is looked for, so that none is pruned between.
+        let mut kept = self.0.kept.lock();
+        let is_there = path.is_file() && path.with_extension("mac").is_file();
+        if is_there {
+            *kept.entry(path).or_default() += 1;
+        }
+        is_there
+    }
+
+    /// Takes back one [`Self::keep`].
+    pub(super) fn release(&self, engine: &Engine, digest: &str) {
+        let Ok(path) = self.path(engine, digest) else { return };
+        let mut kept = self.0.kept.lock();
+        if let Some(count) = kept.get_mut(&path) {
+            *count -= 1;
+            if *count == 0 {
+                kept.remove(&path);
+            }
+        }
+    }
+
     /// Whether there is compiled code of this component.
     pub(super) fn has(&self, engine: &Engine, digest: &str) -> bool {
         self.path(engine, digest).is_ok_and(|path| path.with_extension("mac").is_file())
@@ -73,23 +118,37 @@ impl ArtifactCache {
         bytes: &[u8],
         compiling: impl FnOnce(),
     ) -> Result<Component, ComponentError> {
+        self.component_watched(engine, compiler, digest, bytes, compiling, &mut |_| {})
+    }
+
+    /// The same, and `passed` is told the end of each step.
+    pub(super) fn component_watched(
+        &self,
+        engine: &Engine,
+        compiler: &Engine,
+        digest: &str,
+        bytes: &[u8],
+        compiling: impl FnOnce(),
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Component, ComponentError> {
         let path = self.path(engine, digest)?;
-        if let Some(component) = self.map(engine, &path) {
+        if let Some(component) = self.map(engine, &path, passed) {
             return Ok(component);
         }
         // One writer at a time, over all processes; who waited finds the file made.
         let lock = File::create(path.with_extension("lock"))?;
         lock.lock()?;
-        if let Some(component) = self.map(engine, &path) {
+        if let Some(component) = self.map(engine, &path, passed) {
             return Ok(component);
         }
         compiling();
         let code =
             compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         self.write(&path, &code)?;
+        passed(LoadStep::Compile);
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
-        self.map(engine, &path).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
+        self.map(engine, &path, passed).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
     }
 
     fn path(&self, engine: &Engine, digest: &str) -> io::Result<PathBuf> {
@@ -101,12 +160,13 @@ impl ArtifactCache {
     }
 
     /// The component in `path`, if the file is there, whole and ours.
-    fn map(&self, engine: &Engine, path: &Path) -> Option<Component> {
+    fn map(&self, engine: &Engine, path: &Path, passed: &mut dyn FnMut(LoadStep)) -> Option<Component> {
         let mac = fs::read(path.with_extension("mac")).ok()?;
         if self.mac_of(path).ok()?.verify_slice(&mac).is_err() {
             tracing::warn!(file = %path.display(), "compiled code is damaged or foreign: compiling anew");
             return None;
         }
+        passed(LoadStep::Verify);
         // So that pruning knows when it was last of use. Not worth failing for.
         let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
         #[allow(
@@ -114,9 +174,11 @@ impl ArtifactCache {
             reason = "the MAC above says that this user's wisp wrote the file, with this very content"
         )]
         let component = unsafe { Component::deserialize_file(engine, path) };
-        component
+        let component = component
             .inspect_err(|error| tracing::warn!(file = %path.display(), %error, "compiled code does not load"))
-            .ok()
+            .ok()?;
+        passed(LoadStep::Map);
+        Some(component)
     }
 
     fn mac_of(&self, path: &Path) -> io::Result<Hmac<Sha256>> {
@@ -148,7 +210,8 @@ impl ArtifactCache {
         let mut files = self.files();
         files.sort_by_key(|file| file.used);
         let mut size: u64 = files.iter().map(|file| file.size).sum();
-        for file in files.iter().filter(|file| file.path != keep) {
+        let kept = self.0.kept.lock();
+        for file in files.iter().filter(|file| file.path != keep && !kept.contains_key(&file.path)) {
             if size <= self.0.capacity {
                 return;
             }
@@ -262,7 +325,22 @@ mod tests {
         for extension in ["cwasm", "mac"] {
             fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
         }
-        assert!(ours.map(&engine(), &only_file(&ours)).is_none());
+        assert!(ours.map(&engine(), &only_file(&ours), &mut |_| {}).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_stays_in_a_full_cache_until_it_is_released() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 0).unwrap();
+        let engine = engine();
+        let compile = |digest| cache.component(&engine, &engine, digest, &component(), || {}).unwrap();
+        compile("first");
+        assert!(cache.keep(&engine, "first") && !cache.keep(&engine, "absent"));
+        compile("second");
+        assert!(cache.compiled(&engine, "first").unwrap().is_some());
+        cache.release(&engine, "first");
+        compile("third");
+        assert!(cache.compiled(&engine, "first").unwrap().is_none());
     }
 
     #[test]

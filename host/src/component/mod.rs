@@ -17,6 +17,7 @@ use crate::{
 
 pub(crate) mod adapt;
 pub mod artifact;
+mod code;
 pub mod declaration;
 pub(crate) mod entry;
 pub mod inspect;
@@ -25,6 +26,8 @@ pub mod runtime;
 pub mod source;
 
 pub use artifact::ArtifactCache;
+use code::{Code, Mapped, Origin};
+pub use code::MappedCode;
 pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use inspect::{Inspection, Kind};
@@ -72,6 +75,21 @@ pub enum ComponentError {
     Engine(anyhow::Error),
 }
 
+/// A step of [`Loader::load`], in their order; code that is in the cache is not compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadStep {
+    /// Adapted, inspected, its digest taken.
+    Check,
+    /// Compiled, and written to the cache.
+    Compile,
+    /// The MAC of its compiled code checked: reads the file to its end.
+    Verify,
+    /// Its compiled code mapped.
+    Map,
+    /// Its imports resolved, its exports found.
+    Link,
+}
+
 /// Makes components ready. A cheap handle.
 #[derive(Clone)]
 pub struct Loader(Arc<Shared>);
@@ -81,6 +99,7 @@ struct Shared {
     cache: ArtifactCache,
     sequential: Linker<Guest>,
     concurrent: std::sync::OnceLock<Linker<Guest>>,
+    mapped: Arc<Mapped>,
 }
 
 /// A component that only needs a store to become an instance. Immutable.
@@ -93,8 +112,10 @@ pub struct Ready {
     pub declaration: Option<Declaration>,
     /// Whether it stands in for a component whose code is still being compiled.
     pub interim: bool,
-    pub(crate) entry: Entry,
+    pub(crate) code: Arc<Code>,
     pub(crate) engine: wasmtime::Engine,
+    handles_events: bool,
+    http_entry: HttpEntry,
 }
 
 impl Loader {
@@ -104,7 +125,26 @@ impl Loader {
     /// If the host's own imports do not link: a bug.
     pub fn new(engines: Engines, cache: ArtifactCache) -> anyhow::Result<Self> {
         let sequential = capability::linker(engines.get(EngineKind::Sequential)?, EngineKind::Sequential)?;
-        Ok(Self(Arc::new(Shared { engines, cache, sequential, concurrent: std::sync::OnceLock::new() })))
+        Ok(Self(Arc::new(Shared { engines, cache, sequential, concurrent: std::sync::OnceLock::new(), mapped: Mapped::new() })))
+    }
+
+    /// From now on, compiled code beyond so many bytes is unmapped while no instance runs it, least recently used first.
+    pub fn map_at_most(&self, bytes: u64) {
+        self.0.mapped.set_limit(bytes);
+    }
+
+    /// How much compiled code is mapped.
+    pub fn mapped_code(&self) -> MappedCode {
+        self.0.mapped.read()
+    }
+
+    /// Unmaps what has gone out of use since the last load.
+    pub(crate) fn unmap_unused(&self) {
+        self.0.mapped.shrink();
+    }
+
+    fn mapped(&self) -> &Arc<Mapped> {
+        &self.0.mapped
     }
 
     /// The engines that components are compiled for.
@@ -123,20 +163,59 @@ impl Loader {
     /// # Errors
     /// See [`ComponentError`].
     pub fn load(&self, bytes: &[u8], compiling: impl FnOnce()) -> Result<Ready, ComponentError> {
+        self.load_watched(bytes, compiling, &mut |_| {})
+    }
+
+    /// The same, and `passed` is told the end of each step: for measurements.
+    pub(crate) fn load_watched(
+        &self,
+        bytes: &[u8],
+        compiling: impl FnOnce(),
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Ready, ComponentError> {
         let bytes = adapt::to_component(bytes)?;
         let inspection = inspect::inspect_component(&bytes)?;
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
         let digest = hex(&Sha256::digest(&bytes));
+        passed(LoadStep::Check);
         let declaration = inspection.declaration;
         // The functions of a language runtime are in every component that was made with it.
         let compiler = match &declaration {
             Some(_) => self.0.engines.incremental().map_err(ComponentError::Engine)?,
             None => engine,
         };
-        let component = self.0.cache.component(engine, compiler, &digest, &bytes, compiling)?;
+        let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
         let entry = Entry::new(kind, self.pre(kind, &component)?, declaration.as_ref()).map_err(mismatch)?;
-        Ok(Ready { digest, kind, declaration, interim: false, entry, engine: engine.clone() })
+        passed(LoadStep::Link);
+        let size = self.0.cache.size_of(engine, &digest);
+        let (handles_events, http_entry) = (entry.handles_events(), entry.http_entry());
+        let origin =
+            Origin { loader: self.clone(), kind, digest: digest.clone(), declaration: declaration.clone(), size };
+        let code = Code::returning(entry, origin);
+        Ok(Ready { digest, kind, declaration, interim: false, code, engine: engine.clone(), handles_events, http_entry })
+    }
+
+    /// The compiled code of a component that was loaded before.
+    fn map_compiled(&self, digest: &str, kind: Kind) -> Result<Component, ComponentError> {
+        let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
+        self.0.cache.compiled(engine, digest)?.ok_or_else(|| {
+            ComponentError::Compile(format!(
+                "its compiled code is no longer in {}; deploy the function again",
+                self.0.cache.directory().display()
+            ))
+        })
+    }
+
+    /// Keeps the file of compiled code until it is released; `false` if there is none.
+    fn keep_file(&self, digest: &str, kind: Kind) -> bool {
+        self.0.engines.get(kind.engine()).is_ok_and(|engine| self.0.cache.keep(engine, digest))
+    }
+
+    fn release_file(&self, digest: &str, kind: Kind) {
+        if let Ok(engine) = self.0.engines.get(kind.engine()) {
+            self.0.cache.release(engine, digest);
+        }
     }
 
     /// Whether there is compiled code of a component of the sequential engine.
@@ -182,14 +261,22 @@ impl Loader {
 }
 
 impl Ready {
+    /// What stands in for a component whose code is still being compiled.
+    fn interim(digest: String, declaration: Declaration, entry: Entry, engine: wasmtime::Engine) -> Self {
+        let (handles_events, http_entry) = (entry.handles_events(), entry.http_entry());
+        let code = Code::lasting(entry);
+        let (kind, declaration) = (Kind::Function, Some(declaration));
+        Self { digest, kind, declaration, interim: true, code, engine, handles_events, http_entry }
+    }
+
     /// Whether it takes events.
     pub(crate) fn handles_events(&self) -> bool {
-        self.entry.handles_events()
+        self.handles_events
     }
 
     /// Where the requests of an HTTP trigger go.
     pub(crate) fn http_entry(&self) -> HttpEntry {
-        self.entry.http_entry()
+        self.http_entry
     }
 }
 
