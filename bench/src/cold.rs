@@ -1,9 +1,6 @@
 //! Cold starts and density, by `wisp bench` itself.
 
-use std::{
-    process::Stdio,
-    time::Duration,
-};
+use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -82,9 +79,8 @@ fn medians(report: &Value) -> anyhow::Result<Medians> {
 }
 
 fn median_of(sections: &Value, title: &str, row: &str) -> anyhow::Result<Duration> {
-    let of = |values: &Value, key: &str, wanted: &str| {
-        values.as_array()?.iter().find(|value| value[key] == wanted).cloned()
-    };
+    let of =
+        |values: &Value, key: &str, wanted: &str| values.as_array()?.iter().find(|value| value[key] == wanted).cloned();
     let section = of(sections, "title", title).with_context(|| format!("`wisp bench` has no '{title}'"))?;
     let found = of(&section["rows"], "name", row).and_then(|row| row["p50_ns"].as_u64());
     let note = section["note"].as_str().unwrap_or_default();

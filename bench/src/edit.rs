@@ -94,7 +94,8 @@ fn wait_for(address: SocketAddr, version: usize) -> anyhow::Result<()> {
 fn answer(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let head = format!("GET /2016-08-15/proxy/default/edited/ HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let head =
+        format!("GET /2016-08-15/proxy/default/edited/ HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

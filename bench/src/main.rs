@@ -7,6 +7,7 @@
 
 use std::{env, time::Duration};
 
+use ::wisp::bench::machine::Calibration;
 use anyhow::Context as _;
 
 mod cold;
@@ -63,6 +64,7 @@ fn main() -> anyhow::Result<()> {
         return native::serve(port.parse()?);
     }
     // `wisp-bench "native hyper" "wisp, Rust, warm"` leaves only the arms of these names: for a profile.
+    let before = Calibration::take();
     let mut arms = arms(&arguments)?;
     let quick = env::var_os("WISP_BENCH_QUICK").is_some();
     let (rounds, turn) = if quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
@@ -76,7 +78,7 @@ fn main() -> anyhow::Result<()> {
             arm.turn(turn)?;
         }
     }
-    let mut results = Results::new(&arms, rounds, turn);
+    let mut results = Results::new(before, &arms, rounds, turn);
     // Nobody else is to run while starts are measured.
     drop(arms);
     if arguments.is_empty() {

@@ -61,11 +61,11 @@ struct Bar {
 }
 
 impl Results {
-    pub(crate) fn new(arms: &[Arm], rounds: usize, turn: Duration) -> Self {
+    pub(crate) fn new(before: Calibration, arms: &[Arm], rounds: usize, turn: Duration) -> Self {
         let of = |arm: &Arm| (arm.name, arm.median(|turn: &Turn| turn.rate), arm.median(|turn: &Turn| turn.cpu_us));
         Self {
             machine: Machine::read(),
-            before: Calibration::take(),
+            before,
             rounds,
             turn,
             arms: arms.iter().map(of).collect(),
@@ -107,7 +107,9 @@ impl Results {
 
     fn write_bars(&self, text: &mut String) {
         text.push_str("\n## Bars\n\n| what | bar | measured | |\n|---|---|---:|---|\n");
-        for Bar { what, bar, measured } in self.bars() {
+        // Whoever chose some arms asked for no others.
+        let is_whole = self.density.is_some();
+        for Bar { what, bar, measured } in self.bars().into_iter().filter(|bar| is_whole || bar.measured.is_some()) {
             let (figure, verdict) = match measured {
                 Some((figure, true)) => (figure, "met"),
                 Some((figure, false)) => (figure, "**not met**"),
@@ -221,8 +223,8 @@ fn shown(duration: Duration) -> String {
     if seconds < 1e-3 {
         format!("{:.0} µs", seconds * 1e6)
     } else if seconds < 1.0 {
-        format!("{:.2} ms", seconds * 1e3)
+        format!("{:.2} ms", seconds * 1e3).replace(".00", "")
     } else {
-        format!("{seconds:.2} s")
+        format!("{seconds:.2} s").replace(".00", "")
     }
 }

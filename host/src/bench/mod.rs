@@ -6,6 +6,7 @@
 //! machine was quiet, [`page_cache`] makes a start truly cold.
 
 pub mod call;
+mod client;
 pub mod density;
 pub mod load;
 pub mod machine;

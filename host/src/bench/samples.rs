@@ -121,9 +121,8 @@ mod tests {
     #[test]
     fn quantiles_are_in_order_and_exact_to_a_thousandth() {
         let samples = of(1..=1000);
-        let near = |duration: Duration, microseconds: f64| {
-            (duration.as_secs_f64() * 1e6 / microseconds - 1.0).abs() < 0.002
-        };
+        let near =
+            |duration: Duration, microseconds: f64| (duration.as_secs_f64() * 1e6 / microseconds - 1.0).abs() < 0.002;
         assert!(near(samples.median(), 500.0), "{:?}", samples.median());
         assert!(near(samples.quantile(0.99), 990.0));
         assert!(near(samples.max(), 1000.0));

@@ -270,7 +270,10 @@ impl Starter {
             let called = call(&mut acquired, &revision.ready, &loaded.payload, function.timeout).await;
             times.push((stage, began.elapsed()));
             called.with_context(|| {
-                format!("function '{}' fails when it is called; --event or --path gives it what it expects", function.name)
+                format!(
+                    "function '{}' fails when it is called; --event or --path gives it what it expects",
+                    function.name
+                )
             })?;
         }
         let memory = acquired.memory();

@@ -5,7 +5,7 @@
 //! read: loading compiled code runs it, so a file that is damaged or was put there by somebody else is compiled anew.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read as _, Write as _},
@@ -16,13 +16,38 @@ use std::{
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use wasmtime::{Engine, component::Component};
 
-use super::{ComponentError, LoadStep};
+use super::{ComponentError, Declaration, Kind, LoadStep};
 
 /// A block of SHA-256, the longest key that an HMAC uses as it is.
 const KEY_LENGTH: usize = 64;
+
+/// Bytes of a MAC.
+const MAC_LENGTH: usize = 32;
+
+/// The rules by which [`Known`] was found: a file written by other ones counts as absent. To be raised when what wisp
+/// serves, or how it adapts core modules, changes.
+const RULES: u32 = 1;
+
+/// What was found out about a file when it was loaded for the first time: finding it out again would take longer than all
+/// else that a start does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// SHA-256 in hex of the component that the file is, or was adapted to.
+    pub(super) digest: String,
+    pub(super) kind: Kind,
+    pub(super) declaration: Option<Declaration>,
+    rules: u32,
+}
+
+impl Known {
+    pub(super) fn new(digest: String, kind: Kind, declaration: Option<Declaration>) -> Self {
+        Self { digest, kind, declaration, rules: RULES }
+    }
+}
 
 /// A directory of compiled components with an upper size. A cheap handle.
 #[derive(Clone)]
@@ -68,6 +93,46 @@ impl ArtifactCache {
         Ok([path.with_extension("mac"), path])
     }
 
+    /// What is known of the file with this SHA-256, if this user's wisp wrote it down by the rules of today.
+    pub(super) fn known(&self, source: &str) -> Option<Known> {
+        let content = fs::read(self.note(source)).ok()?;
+        let (mac, json) = content.split_at_checked(MAC_LENGTH)?;
+        let mut expected = self.mac();
+        expected.update(source.as_bytes());
+        expected.update(json);
+        expected.verify_slice(mac).ok()?;
+        serde_json::from_slice(json).ok().filter(|known: &Known| known.rules == RULES)
+    }
+
+    /// Writes down what is known of a file. If that fails, it is found out again at the next start.
+    pub(super) fn note_down(&self, source: &str, known: &Known) {
+        let Ok(json) = serde_json::to_vec(known) else { return };
+        let mut mac = self.mac();
+        mac.update(source.as_bytes());
+        mac.update(&json);
+        let content = [&mac.finalize().into_bytes()[..], &json].concat();
+        let path = self.note(source);
+        let written = make_private_dir(path.parent().unwrap_or(&path)).and_then(|()| write_whole(&path, &content));
+        if let Err(error) = written {
+            tracing::debug!(file = %path.display(), %error, "what is known of a component cannot be written down");
+        }
+    }
+
+    fn note(&self, source: &str) -> PathBuf {
+        self.0.directory.join("known").join(source)
+    }
+
+    /// Removes the notes of components whose compiled code has gone.
+    fn prune_notes(&self, gone: &HashSet<String>) {
+        let Ok(notes) = fs::read_dir(self.0.directory.join("known")) else { return };
+        for note in notes.flatten() {
+            let source = note.file_name().to_string_lossy().into_owned();
+            if self.known(&source).is_none_or(|known| gone.contains(&known.digest)) {
+                let _ = fs::remove_file(note.path());
+            }
+        }
+    }
+
     /// Bytes of a component's compiled code; 0 if there is none.
     pub(super) fn size_of(&self, engine: &Engine, digest: &str) -> u64 {
         let metadata = self.path(engine, digest).and_then(fs::metadata);
@@ -75,8 +140,13 @@ impl ArtifactCache {
     }
 
     /// The compiled code of a component, if it is there.
-    pub(super) fn compiled(&self, engine: &Engine, digest: &str) -> io::Result<Option<Component>> {
-        Ok(self.map(engine, &self.path(engine, digest)?, &mut |_| {}))
+    pub(super) fn compiled(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> io::Result<Option<Component>> {
+        Ok(self.map(engine, &self.path(engine, digest)?, passed))
     }
 
     /// Keeps a component's compiled code, however full the cache is, until it is released; `false` if there is none.
@@ -148,7 +218,8 @@ impl ArtifactCache {
         passed(LoadStep::Compile);
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
-        self.map(engine, &path, passed).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
+        self.map(engine, &path, passed)
+            .ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
     }
 
     fn path(&self, engine: &Engine, digest: &str) -> io::Result<PathBuf> {
@@ -211,14 +282,20 @@ impl ArtifactCache {
         files.sort_by_key(|file| file.used);
         let mut size: u64 = files.iter().map(|file| file.size).sum();
         let kept = self.0.kept.lock();
+        let mut gone = HashSet::new();
         for file in files.iter().filter(|file| file.path != keep && !kept.contains_key(&file.path)) {
             if size <= self.0.capacity {
-                return;
+                break;
             }
             // A process that has it mapped keeps its mapping.
             let _ = fs::remove_file(&file.path);
             let _ = fs::remove_file(file.path.with_extension("mac"));
+            gone.extend(file.path.file_stem().map(|digest| digest.to_string_lossy().into_owned()));
             size -= file.size;
+        }
+        drop(kept);
+        if !gone.is_empty() {
+            self.prune_notes(&gone);
         }
     }
 
@@ -329,6 +406,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_is_believed_only_with_its_mac_and_goes_with_its_code() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 0).unwrap();
+        let known = Known::new("first".into(), Kind::Command, None);
+        cache.note_down("source", &known);
+        assert_eq!((cache.known("source"), cache.known("another")), (Some(known.clone()), None));
+        fs::copy(cache.note("source"), cache.note("another")).unwrap();
+        assert_eq!(cache.known("another"), None);
+        for digest in ["first", "second"] {
+            cache.component(&engine(), &engine(), digest, &component(), || {}).unwrap();
+        }
+        assert_eq!(cache.known("source"), None);
+    }
+
+    #[test]
     fn what_is_kept_stays_in_a_full_cache_until_it_is_released() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ArtifactCache::open(directory.path(), 0).unwrap();
@@ -337,10 +429,10 @@ mod tests {
         compile("first");
         assert!(cache.keep(&engine, "first") && !cache.keep(&engine, "absent"));
         compile("second");
-        assert!(cache.compiled(&engine, "first").unwrap().is_some());
+        assert!(cache.compiled(&engine, "first", &mut |_| {}).unwrap().is_some());
         cache.release(&engine, "first");
         compile("third");
-        assert!(cache.compiled(&engine, "first").unwrap().is_none());
+        assert!(cache.compiled(&engine, "first", &mut |_| {}).unwrap().is_none());
     }
 
     #[test]

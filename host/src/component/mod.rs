@@ -4,7 +4,7 @@
 //! The way: `adapt` (a core module becomes a component) ▸ `inspect` (exports tell the kind, imports are checked against
 //! the policy) ▸ `artifact` (compiled code from the cache, or compiled now) ▸ link (`InstancePre`).
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -25,9 +25,11 @@ pub mod package;
 pub mod runtime;
 pub mod source;
 
+pub use adapt::to_component;
 pub use artifact::ArtifactCache;
-use code::{Code, Mapped, Origin};
+use artifact::Known;
 pub use code::MappedCode;
+use code::{Code, Mapped, Origin};
 pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use inspect::{Inspection, Kind};
@@ -125,7 +127,13 @@ impl Loader {
     /// If the host's own imports do not link: a bug.
     pub fn new(engines: Engines, cache: ArtifactCache) -> anyhow::Result<Self> {
         let sequential = capability::linker(engines.get(EngineKind::Sequential)?, EngineKind::Sequential)?;
-        Ok(Self(Arc::new(Shared { engines, cache, sequential, concurrent: std::sync::OnceLock::new(), mapped: Mapped::new() })))
+        Ok(Self(Arc::new(Shared {
+            engines,
+            cache,
+            sequential,
+            concurrent: std::sync::OnceLock::new(),
+            mapped: Mapped::new(),
+        })))
     }
 
     /// From now on, compiled code beyond so many bytes is unmapped while no instance runs it, least recently used first.
@@ -173,11 +181,22 @@ impl Loader {
         compiling: impl FnOnce(),
         passed: &mut dyn FnMut(LoadStep),
     ) -> Result<Ready, ComponentError> {
+        let source = hex(&Sha256::digest(bytes));
+        if let Some(known) = self.0.cache.known(&source) {
+            passed(LoadStep::Check);
+            let engine = self.0.engines.get(known.kind.engine()).map_err(ComponentError::Engine)?;
+            if let Some(component) = self.0.cache.compiled(engine, &known.digest, passed)? {
+                return self.ready(known, &component, passed);
+            }
+        }
         let bytes = adapt::to_component(bytes)?;
         let inspection = inspect::inspect_component(&bytes)?;
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let digest = match &bytes {
+            Cow::Borrowed(_) => source.clone(),
+            Cow::Owned(adapted) => hex(&Sha256::digest(adapted)),
+        };
         passed(LoadStep::Check);
         let declaration = inspection.declaration;
         // The functions of a language runtime are in every component that was made with it.
@@ -186,20 +205,44 @@ impl Loader {
             None => engine,
         };
         let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
-        let entry = Entry::new(kind, self.pre(kind, &component)?, declaration.as_ref()).map_err(mismatch)?;
-        passed(LoadStep::Link);
+        let known = Known::new(digest, kind, declaration);
+        let ready = self.ready(known.clone(), &component, passed)?;
+        self.0.cache.note_down(&source, &known);
+        Ok(ready)
+    }
+
+    /// Links a component.
+    fn ready(
+        &self,
+        known: Known,
+        component: &Component,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Ready, ComponentError> {
+        let Known { digest, kind, declaration, .. } = known;
+        let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
+        let entry = Entry::new(kind, self.pre(kind, component)?, declaration.as_ref()).map_err(mismatch)?;
         let size = self.0.cache.size_of(engine, &digest);
         let (handles_events, http_entry) = (entry.handles_events(), entry.http_entry());
         let origin =
             Origin { loader: self.clone(), kind, digest: digest.clone(), declaration: declaration.clone(), size };
         let code = Code::returning(entry, origin);
-        Ok(Ready { digest, kind, declaration, interim: false, code, engine: engine.clone(), handles_events, http_entry })
+        passed(LoadStep::Link);
+        Ok(Ready {
+            digest,
+            kind,
+            declaration,
+            interim: false,
+            code,
+            engine: engine.clone(),
+            handles_events,
+            http_entry,
+        })
     }
 
     /// The compiled code of a component that was loaded before.
     fn map_compiled(&self, digest: &str, kind: Kind) -> Result<Component, ComponentError> {
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
-        self.0.cache.compiled(engine, digest)?.ok_or_else(|| {
+        self.0.cache.compiled(engine, digest, &mut |_| {})?.ok_or_else(|| {
             ComponentError::Compile(format!(
                 "its compiled code is no longer in {}; deploy the function again",
                 self.0.cache.directory().display()

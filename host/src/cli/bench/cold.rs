@@ -66,8 +66,13 @@ impl ColdArgs {
         let mut courses = courses(&host, subjects)?;
         let runs = usize::try_from(self.runs).unwrap_or(usize::MAX);
         repeat("starts, files cached", &mut courses, WARM_UP + runs, Files::Cached).await?;
-        repeat("starts, files dropped", &mut courses, usize::try_from(self.cold_runs).unwrap_or_default(), Files::Dropped)
-            .await?;
+        repeat(
+            "starts, files dropped",
+            &mut courses,
+            usize::try_from(self.cold_runs).unwrap_or_default(),
+            Files::Dropped,
+        )
+        .await?;
         served::deploy(&host, &self.one_each(&subjects.config)).await?;
         let served = served::serve(&host).await?;
         for (course, (_, function)) in courses.iter_mut().zip(&subjects.list) {

@@ -36,8 +36,10 @@ const CODE: u64 = 1 << 40;
 
 /// Deploy a function many times, start many instances, and show what each takes
 #[derive(Debug, Args)]
-#[command(after_help = "Every function is a component of its own, different in a few bytes from the others, so that none \
-                        profits from another's code being loaded.")]
+#[command(
+    after_help = "Every function is a component of its own, different in a few bytes from the others, so that none \
+                        profits from another's code being loaded."
+)]
 pub(super) struct DensityArgs {
     #[command(flatten)]
     subjects: SubjectArgs,
@@ -132,7 +134,11 @@ impl DensityArgs {
         section.figure("start", start.as_secs_f64(), Unit::Seconds);
         let each = |bytes: u64| number(bytes) / number(u64::try_from(count).unwrap_or(u64::MAX));
         if count > 1 {
-            section.figure("memory of a deployed function", each(after.anonymous.saturating_sub(before.anonymous)), Unit::Bytes);
+            section.figure(
+                "memory of a deployed function",
+                each(after.anonymous.saturating_sub(before.anonymous)),
+                Unit::Bytes,
+            );
             let instance = called.anonymous.saturating_sub(after.anonymous);
             section.figure("memory of its code in use and one idle instance", each(instance), Unit::Bytes);
         }

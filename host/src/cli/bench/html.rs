@@ -1,9 +1,9 @@
 //! A report as a page: complete in one file, without script, readable on light and dark screens and on paper.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use super::{
-    picture::{Lane, bars, distributions, escaped},
+    picture::{Lane, bars, distributions, escaped, legend},
     report::{Report, Role, Row, Section, Subject},
     table,
 };
@@ -25,7 +25,8 @@ pub(super) fn page(report: &Report) -> String {
         escaped(&table::header(report))
     );
     if let Some(warning) = report.noise.warning() {
-        let _ = write!(page, "<p class=\"warning\"><strong>Do not trust these figures.</strong> {}</p>", escaped(&warning));
+        let _ =
+            write!(page, "<p class=\"warning\"><strong>Do not trust these figures.</strong> {}</p>", escaped(&warning));
     }
     page.push_str(
         "<p class=\"legend\">Each shape shows how often a time was taken, on a logarithmic axis: the higher, the more often. \
@@ -63,7 +64,9 @@ fn section(page: &mut String, title: &str, parts: &[(&Subject, &Section)]) {
     let wholes: Vec<_> = parts.iter().map(|(subject, section)| (subject.name.clone(), medians(section))).collect();
     if wholes.iter().any(|(_, parts)| parts.len() > 1) {
         page.push_str("<h3>Where the time goes (medians)</h3>");
-        page.push_str(&bars(&wholes));
+        let names = part_names(&wholes);
+        page.push_str(&bars(&wholes, &names));
+        page.push_str(&legend(&names));
     }
     let lanes = lanes(parts);
     if !lanes.is_empty() {
@@ -75,7 +78,18 @@ fn section(page: &mut String, title: &str, parts: &[(&Subject, &Section)]) {
     page.push_str("</section>");
 }
 
-fn medians(section: &Section) -> Vec<(String, std::time::Duration)> {
+/// Each part once, whichever subject has it.
+fn part_names(wholes: &[(String, Vec<(String, Duration)>)]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in wholes.iter().flat_map(|(_, parts)| parts) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn medians(section: &Section) -> Vec<(String, Duration)> {
     let parts = section.rows.iter().filter(|row| row.role == Role::Part);
     parts.map(|row| (row.name.clone(), row.samples.median())).collect()
 }

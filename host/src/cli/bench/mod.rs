@@ -3,12 +3,7 @@
 //! `subject` says what is measured, one file a kind of measurement does it, `report` holds what came of it, and `table`,
 //! `html` and `picture` show it.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -36,9 +31,11 @@ use report::{Report, Subject};
 
 /// Measure cold starts, latency, density and deploys
 #[derive(Debug, Args)]
-#[command(after_help = "A SUBJECT is a function of the project here, or a component's file; behind a colon stand settings \
+#[command(
+    after_help = "A SUBJECT is a function of the project here, or a component's file; behind a colon stand settings \
                         for it: `hello:isolation=request,memory=64 MB`. Without one, every function of the project is \
-                        measured. Exit codes: 0 measured, 1 not, 2 the command line makes no sense.")]
+                        measured. Exit codes: 0 measured, 1 not, 2 the command line makes no sense."
+)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     kind: Kind,

@@ -10,7 +10,10 @@ use super::table;
 const WIDTH: f64 = 980.0;
 const NAMES: f64 = 270.0;
 
-/// Height of one distribution, and of the axis below them.
+/// Characters of a name that there is room for.
+const NAME: usize = 46;
+
+/// Height of one distribution, and of the axis above and below them.
 const LANE: f64 = 44.0;
 const AXIS: f64 = 26.0;
 
@@ -18,7 +21,7 @@ const AXIS: f64 = 26.0;
 const INTERVALS: u32 = 120;
 
 /// How many colours the page has.
-const COLORS: usize = 6;
+const COLORS: usize = 9;
 
 /// One distribution.
 pub(super) struct Lane<'a> {
@@ -75,25 +78,28 @@ fn round_down(seconds: f64) -> f64 {
 
 fn round_up(seconds: f64) -> f64 {
     let power = 10_f64.powf(seconds.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|step| step * power).find(|value| *value >= seconds * 0.9999).unwrap_or(power * 10.0)
+    [1.0, 2.0, 5.0]
+        .into_iter()
+        .map(|step| step * power)
+        .find(|value| *value >= seconds * 0.9999)
+        .unwrap_or(power * 10.0)
 }
 
 /// Distributions one below the other on one axis: how often what time was taken, with a line at the median and marks at the
 /// 90th and the 99th percentile.
 pub(super) fn distributions(lanes: &[Lane<'_>]) -> String {
     let axis = Axis::over(lanes);
-    let height = lanes.iter().fold(AXIS, |height, _| height + LANE);
+    let height = lanes.iter().fold(2.0 * AXIS, |height, _| height + LANE);
     let mut svg = open(height, "distributions on a logarithmic axis of time");
     for tick in axis.ticks() {
-        let x = axis.place(tick);
-        let (bottom, label) = (height - AXIS, height - 8.0);
-        let _ = write!(
-            svg,
-            r#"<line class="grid" x1="{x:.1}" y1="0" x2="{x:.1}" y2="{bottom}"/><text class="tick" x="{x:.1}" y="{label}">{}</text>"#,
-            table::duration(tick).replace(".00", "").replace(".0 ", " ")
-        );
+        let (x, bottom) = (axis.place(tick), height - AXIS);
+        let _ = write!(svg, r#"<line class="grid" x1="{x:.1}" y1="{AXIS}" x2="{x:.1}" y2="{bottom}"/>"#);
+        for y in [AXIS - 10.0, height - 8.0] {
+            let label = table::duration(tick).replace(".00", "").replace(".0 ", " ");
+            let _ = write!(svg, r#"<text class="tick" x="{x:.1}" y="{y}">{label}</text>"#);
+        }
     }
-    let mut top = 0.0;
+    let mut top = AXIS;
     for lane in lanes {
         draw(&mut svg, lane, &axis, top);
         top += LANE;
@@ -117,11 +123,12 @@ fn draw(svg: &mut String, lane: &Lane<'_>, axis: &Axis, top: f64) {
     let _ = write!(path, "L{:.1} {base:.1}Z", axis.place(bounds.last().copied().unwrap_or_default()));
     let color = lane.color % COLORS;
     let [p50, p90, p99, longest] = table::quantiles(lane.samples);
-    let (name, figures) = (escaped(&lane.name), format!("{} · p99 {}", table::duration(p50), table::duration(p99)));
+    let (full, name) = (escaped(&lane.name), escaped(&shortened(&lane.name)));
+    let figures = format!("{} · p99 {}", table::duration(p50), table::duration(p99));
     let (name_y, figures_y) = (top + 19.0, top + 34.0);
     let _ = write!(
         svg,
-        r#"<g><title>{name}: p50 {}, p90 {}, p99 {}, max {}</title><text class="name" x="0" y="{name_y:.1}">{name}</text><text class="figures" x="0" y="{figures_y:.1}">{figures}</text><path class="c{color}" d="{path}"/>"#,
+        r#"<g><title>{full}: p50 {}, p90 {}, p99 {}, max {}</title><text class="name" x="0" y="{name_y:.1}">{name}</text><text class="figures" x="0" y="{figures_y:.1}">{figures}</text><path class="c{color}" d="{path}"/>"#,
         table::duration(p50),
         table::duration(p90),
         table::duration(p99),
@@ -134,8 +141,27 @@ fn draw(svg: &mut String, lane: &Lane<'_>, axis: &Axis, top: f64) {
     svg.push_str("</g>");
 }
 
-/// Parts of a whole: one bar for each whole, as long as it took.
-pub(super) fn bars(wholes: &[(String, Vec<(String, Duration)>)]) -> String {
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME {
+        return name.to_owned();
+    }
+    name.chars().take(NAME - 1).chain(['…']).collect()
+}
+
+/// What the colours of [`bars`] stand for.
+pub(super) fn legend(parts: &[String]) -> String {
+    let entry = |(number, part): (usize, &String)| {
+        let color = number % COLORS;
+        format!(
+            r#"<span><svg viewBox="0 0 10 10"><rect class="c{color}" width="10" height="10"/></svg>{}</span>"#,
+            escaped(part)
+        )
+    };
+    format!(r#"<p class="parts">{}</p>"#, parts.iter().enumerate().map(entry).collect::<String>())
+}
+
+/// Parts of a whole: one bar for each whole, as long as it took; a part has the colour of its place in `names`.
+pub(super) fn bars(wholes: &[(String, Vec<(String, Duration)>)], names: &[String]) -> String {
     let longest = wholes.iter().map(|(_, parts)| sum(parts)).max().unwrap_or_default().as_secs_f64().max(1e-9);
     let height = wholes.iter().fold(4.0, |height, _| height + LANE);
     let mut svg = open(height, "where the time goes");
@@ -145,12 +171,13 @@ pub(super) fn bars(wholes: &[(String, Vec<(String, Duration)>)]) -> String {
             svg,
             r#"<text class="name" x="0" y="{:.1}">{}</text><text class="figures" x="0" y="{:.1}">{}</text>"#,
             top + 19.0,
-            escaped(name),
+            escaped(&shortened(name)),
             top + 34.0,
             table::duration(sum(parts))
         );
         let mut x = NAMES;
-        for (number, (part, time)) in parts.iter().enumerate() {
+        for (part, time) in parts {
+            let number = names.iter().position(|name| name == part).unwrap_or_default();
             let width = time.as_secs_f64() / longest * (WIDTH - NAMES - 20.0);
             let (color, took) = (number % COLORS, table::duration(*time));
             let _ = write!(
@@ -207,7 +234,7 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_element() {
         let samples = samples(&[1, 2, 3]);
-        let svg = distributions(&[Lane { name: "<script>".into(), samples: &samples, color: 7 }]);
+        let svg = distributions(&[Lane { name: "<script>".into(), samples: &samples, color: 10 }]);
         assert!(svg.contains("&lt;script&gt;") && !svg.contains("<script>"), "{svg}");
         assert!(svg.contains(r#"class="c1""#) && svg.ends_with("</svg>"));
     }

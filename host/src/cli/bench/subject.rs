@@ -94,7 +94,7 @@ impl SubjectArgs {
             list.extend(config.functions.iter().map(|function| (function.name.to_string(), function.clone())));
         }
         for typed in &typed {
-            list.push((typed.text.to_owned(), typed.function(&config)?));
+            list.push((typed.short(), typed.function(&config)?));
         }
         if list.is_empty() {
             return Err(Failure::usage(anyhow!("the project has no function to measure; name a component's file")));
@@ -115,8 +115,7 @@ impl SubjectArgs {
 
     fn build(&self, config: &Config) -> Result<(), Failure> {
         let runtimes = self.runtimes.open_alone(config)?;
-        let outcomes =
-            Builder::new(config, runtimes.as_ref(), Show::fitting()).run(&config.functions, Which::Stale);
+        let outcomes = Builder::new(config, runtimes.as_ref(), Show::fitting()).run(&config.functions, Which::Stale);
         let failed = outcomes.iter().filter_map(|(_, outcome)| match outcome {
             Outcome::Failed(error) => Some(error),
             Outcome::Fresh | Outcome::Built => None,
@@ -147,6 +146,12 @@ impl<'a> Typed<'a> {
     /// Names of functions have neither dots nor slashes.
     fn is_file(&self) -> bool {
         self.target.contains(['.', '/'])
+    }
+
+    /// As it was typed, but for the directories of a file: pictures and tables have little room.
+    fn short(&self) -> String {
+        let start = self.target.rfind('/').map_or(0, |slash| slash + 1);
+        self.text.get(start..).unwrap_or(self.text).to_owned()
     }
 
     fn function(&self, config: &Config) -> Result<FunctionConfig, Failure> {
@@ -251,7 +256,10 @@ mod tests {
     #[test]
     fn a_colon_begins_settings_only_before_an_equals_sign() {
         let typed = Typed::parse("a/b.wasm:memory=1 GB,timeout=2 s");
-        assert_eq!((typed.target, typed.settings, typed.is_file()), ("a/b.wasm", Some("memory=1 GB,timeout=2 s"), true));
+        assert_eq!(
+            (typed.target, typed.settings, typed.is_file()),
+            ("a/b.wasm", Some("memory=1 GB,timeout=2 s"), true)
+        );
         let typed = Typed::parse("hello");
         assert_eq!((typed.target, typed.settings, typed.is_file()), ("hello", None, false));
     }

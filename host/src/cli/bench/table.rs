@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn durations_have_three_digits_and_a_unit() {
-        let shown = [0, 750, 12_300, 999_000, 1_234_567, 45_600_000, 2_000_000_000].map(Duration::from_nanos).map(duration);
+        let shown =
+            [0, 750, 12_300, 999_000, 1_234_567, 45_600_000, 2_000_000_000].map(Duration::from_nanos).map(duration);
         assert_eq!(shown, ["0.00 ns", "750 ns", "12.3 µs", "999 µs", "1.23 ms", "45.6 ms", "2.00 s"]);
     }
 
