@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up on a fresh machine: cargo 1.95, node 20, npm, python 3.11, and apt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench build runtimes tools tools-rust tools-js tools-python tools-servers examples clean
+.PHONY: help demo test lint bench bench-peers build runtimes tools tools-rust tools-js tools-python tools-servers examples clean
 
 WISP := target/release/wisp
 
@@ -20,10 +20,21 @@ lint: ## Format, lints, documentation
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-bench: build tools ## Compare with a native hyper server, in one run
-	@ln -sfn ../../examples/node_modules bench/guests/node_modules
-	@ln -sfn ../../examples/.venv bench/guests/.venv
+bench: build tools bench-peers ## Compare with other servers, in one run, and write bench/RESULTS.md
 	cargo run --release -p wisp-bench
+
+# The servers that wisp is compared with. wasmtime's is compiled as it is in the registry, which takes minutes, once.
+bench-peers: target/bench/peers/bin/wasmtime target/bench/peers/venv/bin/gunicorn
+
+target/bench/peers/bin/wasmtime:
+	cargo install wasmtime-cli --version 48.0.8 --locked --no-default-features --root target/bench/peers \
+		--target-dir target/bench/peers/build \
+		--features run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model-async
+
+target/bench/peers/venv/bin/gunicorn: bench/peers/requirements.txt
+	python3 -m venv target/bench/peers/venv
+	target/bench/peers/venv/bin/pip install --quiet --requirement bench/peers/requirements.txt
+	@touch $@
 
 build: ## Build the host
 	cargo build --release --workspace

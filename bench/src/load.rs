@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -68,7 +68,7 @@ async fn client(
     Ok(())
 }
 
-/// Reads one answer to its end, by its Content-Length.
+/// Reads one answer to its end, by its Content-Length or its last chunk.
 async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
     let mut filled = 0;
     loop {
@@ -83,10 +83,20 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Resul
         if !head_text.starts_with("HTTP/1.1 200") {
             bail!("{}", String::from_utf8_lossy(answer));
         }
-        if filled >= head + 4 + content_length(head_text).context("no Content-Length")? {
+        let is_whole = match content_length(head_text) {
+            Some(length) => filled >= head + 4 + length,
+            // The answer is known, and no chunk of it looks like the last one.
+            None if is_chunked(head_text) => answer.ends_with(b"\r\n0\r\n\r\n"),
+            None => bail!("an answer without Content-Length"),
+        };
+        if is_whole {
             return Ok(());
         }
     }
+}
+
+fn is_chunked(head: &str) -> bool {
+    head.lines().any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"))
 }
 
 fn content_length(head: &str) -> Option<usize> {

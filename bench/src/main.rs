@@ -1,16 +1,27 @@
-//! `make bench`: a native hyper server and wisp's functions, side by side in one run, as ratios.
+//! `make bench`: wisp beside native hyper, `wasmtime serve`, Node and gunicorn, in one run on one machine, as ratios.
 //!
-//! All servers answer the same bytes, run in this process on one runtime, and take turns round by round, so that what
-//! else the machine does falls on all of them alike. The load is a closed loop of keep-alive connections on a thread of
-//! its own: it says what a machine can carry, not what a client waits under a given rate.
+//! Every server is a process of its own and answers the same bytes. They take turns round by round, so that what else the
+//! machine does falls on all of them alike; a figure is the median of its rounds. The load is a closed loop of keep-alive
+//! connections in this process: it says what a machine can carry, not what a client waits under a given rate (`wisp bench
+//! warm` does that). Cold starts and density are measured by `wisp bench` itself, edits by `wisp up`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{env, time::Duration};
 
+use ::wisp::bench::machine::Calibration;
 use anyhow::Context as _;
 
-mod functions;
+mod cold;
+mod edit;
 mod load;
 mod native;
+mod paths;
+mod peers;
+mod process;
+mod results;
+mod wisp;
+
+use process::Server;
+use results::Results;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,10 +33,13 @@ const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
 const TURN: Duration = Duration::from_secs(2);
 
+/// The first round of a server that compiles as it runs, or starts its instances, is not counted.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// One server under load.
 struct Arm {
     name: &'static str,
-    address: SocketAddr,
+    server: std::rc::Rc<Server>,
     path: String,
     /// Request headers beside Host: what a browser sends costs the guest a string each for name and value.
     headers: usize,
@@ -34,68 +48,104 @@ struct Arm {
 }
 
 /// What one server did in one round.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Turn {
     /// Requests a second.
     rate: f64,
-    /// Processor time of this process for each request, in microseconds: the server's and the load's.
+    /// Processor time of the server's processes for each request, in microseconds.
     cpu_us: f64,
 }
 
 fn main() -> anyhow::Result<()> {
-    let cores = std::thread::available_parallelism()?.get();
-    // As `wisp serve` does: see the gate of `engine.rs`.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores + 1).enable_all().build()?;
-    let native = Arm::new("native hyper", runtime.block_on(native::start())?, "/".into());
-    let functions = runtime.block_on(functions::start())?;
-    let mut arms = vec![native.with_headers("native hyper, 20 headers", 20), native];
-    arms.extend(functions.arms());
-    // The first is what the others are a share of.
-    arms.swap(0, 1);
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [mode, port] = arguments.as_slice()
+        && mode == native::MODE
+    {
+        return native::serve(port.parse()?);
+    }
     // `wisp-bench "native hyper" "wisp, Rust, warm"` leaves only the arms of these names: for a profile.
-    let chosen: Vec<_> = std::env::args().skip(1).collect();
-    arms.retain(|arm| chosen.is_empty() || chosen.iter().any(|name| arm.name == name));
-    println!("{cores} cores, {CONNECTIONS} connections, median of {ROUNDS} rounds of {} s\n", TURN.as_secs());
-    for _ in 0..ROUNDS {
+    let before = Calibration::take();
+    let mut arms = arms(&arguments)?;
+    let quick = env::var_os("WISP_BENCH_QUICK").is_some();
+    let (rounds, turn) = if quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
+    for arm in &mut arms {
+        arm.turn(WARM_UP)?;
+        arm.turns.clear();
+    }
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
         for arm in &mut arms {
-            let before = cpu_time();
-            let rate = load::run(arm.address, &arm.path, arm.headers, CONNECTIONS, TURN).with_context(|| arm.name)?;
-            let cpu = cpu_time().saturating_sub(before).as_secs_f64();
-            arm.turns.push(Turn { rate, cpu_us: cpu * 1e6 / (rate * TURN.as_secs_f64()) });
+            arm.turn(turn)?;
         }
     }
-    report(&arms);
+    let mut results = Results::new(before, &arms, rounds, turn);
+    // Nobody else is to run while starts are measured.
+    drop(arms);
+    if arguments.is_empty() {
+        eprintln!("cold starts");
+        results.cold = cold::measure(quick)?;
+        eprintln!("density");
+        results.density = Some(cold::density(quick)?);
+        eprintln!("edits");
+        results.edits = edit::measure(if quick { 1 } else { ROUNDS })?;
+    }
+    let text = results.text();
+    println!("{text}");
+    if arguments.is_empty() {
+        let file = paths::root().join("bench/RESULTS.md");
+        std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+        eprintln!("wrote {}", file.display());
+    }
     Ok(())
 }
 
+/// Starts the servers that are wanted.
+fn arms(wanted: &[String]) -> anyhow::Result<Vec<Arm>> {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let mut arms = Vec::new();
+    if ["native hyper", "native hyper, 20 headers"].into_iter().any(is_wanted) {
+        let native = std::rc::Rc::new(native::start()?);
+        arms.push(Arm::new("native hyper", &native, "/", 0));
+        arms.push(Arm::new("native hyper, 20 headers", &native, "/", 20));
+    }
+    if wisp::ARMS.iter().any(|(name, ..)| is_wanted(name)) {
+        let wisp = std::rc::Rc::new(wisp::start()?);
+        arms.extend(wisp::ARMS.iter().map(|(name, function, headers)| {
+            Arm::new(name, &wisp, &format!("/2016-08-15/proxy/default/{function}/"), *headers)
+        }));
+    }
+    for (name, start) in peers::ALL {
+        if is_wanted(name) {
+            let server = start().with_context(|| format!("{name} does not start"))?;
+            arms.push(Arm::new(name, &std::rc::Rc::new(server), "/", 0));
+        }
+    }
+    arms.retain(|arm| is_wanted(arm.name));
+    anyhow::ensure!(!arms.is_empty(), "there is no arm of these names: {}", wanted.join(", "));
+    Ok(arms)
+}
+
 impl Arm {
-    fn new(name: &'static str, address: SocketAddr, path: String) -> Self {
-        Self { name, address, path, headers: 0, turns: Vec::new() }
+    fn new(name: &'static str, server: &std::rc::Rc<Server>, path: &str, headers: usize) -> Self {
+        Self { name, server: server.clone(), path: path.to_owned(), headers, turns: Vec::new() }
     }
 
-    /// The same server, with so many headers in each request.
-    fn with_headers(&self, name: &'static str, headers: usize) -> Self {
-        Self { name, address: self.address, path: self.path.clone(), headers, turns: Vec::new() }
+    fn turn(&mut self, turn: Duration) -> anyhow::Result<()> {
+        let before = self.server.cpu_time();
+        let rate = load::run(self.server.address, &self.path, self.headers, CONNECTIONS, turn)
+            .with_context(|| format!("{} under load", self.name))?;
+        let cpu = self.server.cpu_time().saturating_sub(before).as_secs_f64();
+        self.turns.push(Turn { rate, cpu_us: cpu * 1e6 / (rate * turn.as_secs_f64()).max(1.0) });
+        Ok(())
     }
 
     fn median(&self, of: impl Fn(&Turn) -> f64) -> f64 {
-        let mut values: Vec<_> = self.turns.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
+        median(self.turns.iter().map(of).collect())
     }
 }
 
-/// Processor time that this process has used.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
-}
-
-fn report(arms: &[Arm]) {
-    let native = arms.first().map_or(1.0, |arm| arm.median(|turn| turn.rate));
-    println!("| server | requests/s | of native | processor time a request |\n|---|---:|---:|---:|");
-    for arm in arms {
-        let (rate, cpu) = (arm.median(|turn| turn.rate), arm.median(|turn| turn.cpu_us));
-        println!("| {} | {rate:.0} | {:.2} | {cpu:.1} µs |", arm.name, rate / native);
-    }
+/// The one in the middle; 0 of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }

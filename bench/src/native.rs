@@ -1,6 +1,12 @@
 //! The yardstick: hyper alone, with the settings that wisp's own server has.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{
+    convert::Infallible,
+    env,
+    net::{Ipv4Addr, SocketAddr},
+    process::Command,
+    thread,
+};
 
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
@@ -11,21 +17,38 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-/// Starts the server on a free port.
-pub(crate) async fn start() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            tokio::spawn(async move {
-                let builder = auto::Builder::new(TokioExecutor::new());
-                // A load that ends in the middle of a request is no failure.
-                let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-            });
-        }
-    });
-    Ok(address)
+use crate::process::{self, Server};
+
+/// What this program is called with to be the server.
+pub(crate) const MODE: &str = "--native";
+
+/// Starts this program as the server.
+pub(crate) fn start() -> anyhow::Result<Server> {
+    let address = process::free_address()?;
+    Server::start(Command::new(env::current_exe()?).arg(MODE).arg(address.port().to_string()), address)
+}
+
+/// Serves until it is ended.
+pub(crate) fn serve(port: u16) -> anyhow::Result<()> {
+    let cores = thread::available_parallelism()?.get();
+    // As `wisp serve` has: see the gate of `engine.rs`.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores + 1).enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        // On a worker, where wisp's acceptors are.
+        Ok(tokio::spawn(accept(listener)).await?)
+    })
+}
+
+async fn accept(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(async move {
+            let builder = auto::Builder::new(TokioExecutor::new());
+            // A load that ends in the middle of a request is no failure.
+            let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+        });
+    }
 }
 
 async fn answer<B>(_request: http::Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {

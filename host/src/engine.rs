@@ -22,6 +22,9 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 use wasmtime::{CacheStore, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+/// The release of wasmtime that this host is made with.
+pub const WASMTIME_VERSION: &str = "48.0.8";
+
 /// How often a running guest is asked whether its deadline has passed, and made to give way to others.
 ///
 /// Shorter wakes an idle machine more often, longer lets a neighbour wait longer behind a guest that spins.
@@ -296,4 +299,15 @@ fn start_ticker(engine: &Engine) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_named_is_the_one_that_is_linked() {
+        let workspace = include_str!("../../Cargo.toml");
+        assert!(workspace.contains(&format!("wasmtime = {{ version = \"={WASMTIME_VERSION}\"")));
+    }
 }

@@ -11,6 +11,7 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
@@ -101,7 +102,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    fn declared(source_digest: [u8; 32]) -> Self {
+    pub(crate) fn declared(source_digest: [u8; 32]) -> Self {
         Self { qualifier: LATEST.into(), version: LATEST.into(), source_digest, code_checksum: "".into() }
     }
 }
@@ -164,7 +165,7 @@ impl FunctionHost {
         let scratch = Arc::new(ScratchRoot::new(&server.data_dir.join("scratch"))?);
         let limits = Arc::new(limits);
         let shared = Arc::new(Shared {
-            loader: Loader::new(engines, cache)?,
+            loader: loader(engines, cache, server.mapped_code)?,
             runtimes: OnceLock::new(),
             admission: Admission::new(server.max_instances.get()),
             limits: limits.clone(),
@@ -296,9 +297,18 @@ impl FunctionHost {
         let mut tables = self.0.tables.lock().await;
         let progress = Arc::new(progress);
         let (mut revisions, mut errors) = (Vec::new(), Vec::new());
-        for function in &config.functions {
-            let function = Arc::new(function.clone());
-            match self.revision(function.clone(), progress.clone()).await {
+        // Side by side, in the order of the configuration: most of it is reading, hashing and mapping.
+        let made: Vec<BoxFuture<'_, _>> = config
+            .functions
+            .iter()
+            .map(|function| {
+                let (function, progress) = (Arc::new(function.clone()), progress.clone());
+                async move { (function.clone(), self.revision(function, progress).await) }.boxed()
+            })
+            .collect();
+        let mut made = futures_util::stream::iter(made).buffered(parallelism());
+        while let Some((function, revision)) = made.next().await {
+            match revision {
                 Ok(revision) => {
                     progress(Progress::Ready { function: &function.name });
                     revisions.push(revision);
@@ -385,8 +395,14 @@ impl FunctionHost {
         progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
     ) -> Result<Arc<Revision>, DeployReason> {
         let began = Instant::now();
-        let bytes = fs::read(&function.component).map_err(DeployReason::Unreadable)?;
-        let source_digest = Sha256::digest(&bytes).into();
+        let component = function.component.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let bytes = fs::read(component)?;
+            let digest: [u8; 32] = Sha256::digest(&bytes).into();
+            Ok((bytes, digest))
+        });
+        let read = read.await.map_err(std::io::Error::other).flatten();
+        let (bytes, source_digest) = read.map_err(DeployReason::Unreadable)?;
         if let Some(unchanged) = self.unchanged(&function, &source_digest) {
             return Ok(unchanged);
         }
@@ -484,7 +500,7 @@ impl FunctionHost {
         (log.clone(), counters.clone())
     }
 
-    fn policy(&self, function: Arc<FunctionConfig>, origin: &Origin) -> Result<Policy, DeployReason> {
+    pub(crate) fn policy(&self, function: Arc<FunctionConfig>, origin: &Origin) -> Result<Policy, DeployReason> {
         let outbound = OutboundPolicy::parse(&function.allowed_outbound)
             .map_err(|errors| DeployReason::Unfit(errors.join("; ")))?;
         Ok(Policy {
@@ -561,6 +577,17 @@ impl FunctionHost {
     }
 }
 
+/// Components that are made ready at once.
+fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn loader(engines: Engines, cache: ArtifactCache, mapped_code: u64) -> anyhow::Result<Loader> {
+    let loader = Loader::new(engines, cache)?;
+    loader.map_at_most(mapped_code);
+    Ok(loader)
+}
+
 /// The table of the configuration's functions.
 fn declared(revisions: Vec<Arc<Revision>>) -> Declared {
     let mut declared = Declared::new();
@@ -625,5 +652,6 @@ async fn expire(host: Weak<Shared>) {
         for revision in host.catalog.load().revisions() {
             revision.pool.expire(now);
         }
+        host.loader.unmap_unused();
     }
 }

@@ -6,6 +6,7 @@
 mod activity;
 mod admission;
 mod api;
+pub mod bench;
 pub mod capability;
 pub mod catalog;
 pub mod component;

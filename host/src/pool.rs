@@ -179,6 +179,14 @@ impl Pool {
         (state.live, state.idle.len() + state.concurrent.iter().filter(|slots| slots.in_use == 0).count())
     }
 
+    /// Bytes of the linear memories of the idle instances.
+    pub(crate) fn idle_memory(&self) -> usize {
+        let mut state = self.0.state.lock();
+        let alone: usize = state.idle.iter_mut().map(|idle| idle.pooled.instance.memory()).sum();
+        let shared = state.concurrent.iter().filter(|slots| slots.in_use == 0);
+        alone + shared.map(|slots| slots.instance.instance.memory()).sum::<usize>()
+    }
+
     /// How many instances are kept ready from now on. Those above the number stay until they are idle for too long.
     pub(crate) fn set_floor(&self, floor: usize) {
         self.0.state.lock().floor = floor.max(self.function().min_instances);
@@ -732,6 +740,14 @@ impl Acquired {
                 exclusive.pooled.as_ref().is_none_or(|pooled| pooled.instance.is_initialized())
             }
             Self::Slot(slot) => slot.instance().is_initialized(),
+        }
+    }
+
+    /// Whether it can be called again.
+    pub(crate) fn is_reusable(&self) -> bool {
+        match self {
+            Self::Exclusive(exclusive) => exclusive.pooled.as_ref().is_some_and(|pooled| pooled.instance.is_reusable()),
+            Self::Slot(slot) => slot.instance().is_reusable(),
         }
     }
 

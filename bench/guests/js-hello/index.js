@@ -1,9 +1,7 @@
 // The smallest HTTP function in JavaScript.
 
-const body = new TextEncoder().encode('hello, world\n');
-
-export const httpHandler = {
-  handle() {
-    return { statusCode: 200, headers: [['content-type', 'text/plain']], body };
-  },
+exports.handler = function (request, response, context) {
+  response.setStatusCode(200);
+  response.setHeader('content-type', 'text/plain');
+  response.send('hello, world\n');
 };

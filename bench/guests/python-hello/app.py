@@ -1,9 +1,8 @@
-"""The smallest HTTP function in Python."""
+"""The smallest HTTP function in Python: a WSGI application, which gunicorn serves just the same."""
 
-from wit_world import exports
-from wit_world.imports.types import Context, HttpRequest, HttpResponse
+BODY = b"hello, world\n"
 
 
-class HttpHandler(exports.HttpHandler):
-    def handle(self, request: HttpRequest, context: Context) -> HttpResponse:
-        return HttpResponse(200, [("content-type", "text/plain")], b"hello, world\n")
+def handler(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain"), ("content-length", str(len(BODY)))])
+    return [BODY]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ResponseBody, whole};
 use crate::{
+    bench::machine::Usage,
     catalog::{FunctionRoutes, Revision},
     engine::Allocation,
     host::FunctionHost,
@@ -149,6 +150,12 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
         sample(&mut text, "wisp_instances", function, ",state=\"idle\"", idle as u64);
         sample(&mut text, "wisp_instances", function, ",state=\"busy\"", live.saturating_sub(idle) as u64);
     }
+    family(&mut text, "wisp_instance_memory_bytes", "gauge", "Linear memory of idle instances.");
+    for function in &functions {
+        let memory = function.2.revisions().map(|revision| revision.pool.idle_memory()).sum::<usize>();
+        sample(&mut text, "wisp_instance_memory_bytes", function, ",state=\"idle\"", memory as u64);
+    }
+    write_code_metrics(&mut text, host);
     if let Some(delivery) = host.delivery() {
         delivery.write_metrics(&mut text);
     }
@@ -156,6 +163,23 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
         triggers.write_metrics(&mut text);
     }
     respond(text, "text/plain; version=0.0.4")
+}
+
+/// What all functions take together: compiled code, and the process.
+fn write_code_metrics(text: &mut String, host: &FunctionHost) {
+    let (code, usage) = (host.loader().mapped_code(), Usage::read());
+    let samples = [
+        ("wisp_code_components", "gauge", "Components whose compiled code is mapped.", code.components as u64),
+        ("wisp_code_mapped_bytes", "gauge", "Compiled code that is mapped.", code.bytes),
+        ("wisp_code_unmapped_components", "gauge", "Components whose code was unmapped.", code.unmapped as u64),
+        ("wisp_code_returns_total", "counter", "Unmapped code that was mapped again.", code.returns),
+        ("wisp_resident_memory_bytes", "gauge", "Memory of this process.", usage.resident),
+        ("wisp_anonymous_memory_bytes", "gauge", "Memory of this process that no file backs.", usage.anonymous),
+    ];
+    for (name, kind, help, value) in samples {
+        family(text, name, kind, help);
+        let _ = writeln!(text, "{name} {value}");
+    }
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 mod activity;
 mod alias;
+mod bench;
 mod build;
 mod builds;
 mod client;
@@ -71,6 +72,7 @@ enum Command {
     Domain(domain::DomainArgs),
     Logs(logs::LogsArgs),
     Events(events::EventsArgs),
+    Bench(bench::BenchArgs),
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -97,6 +99,7 @@ impl Cli {
             Command::Domain(args) => args.execute(),
             Command::Logs(args) => args.execute(),
             Command::Events(args) => args.execute(),
+            Command::Bench(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
             Command::Doctor(args) => args.execute(),
             Command::Completions(args) => args.execute(),

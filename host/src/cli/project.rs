@@ -139,7 +139,7 @@ pub(super) fn infer(directory: &Path) -> Result<Option<Config>, Failure> {
 }
 
 /// The name of a directory, as near to it as a function's may be.
-fn name_of(directory: &Path) -> String {
+pub(super) fn name_of(directory: &Path) -> String {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
     let name: String = name.chars().map(fits).take(60).collect();

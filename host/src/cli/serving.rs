@@ -31,7 +31,7 @@ use super::{
 };
 
 /// Where the path form of a trigger's address begins.
-const PROXY_PREFIX: &str = "/2016-08-15/proxy";
+pub(super) const PROXY_PREFIX: &str = "/2016-08-15/proxy";
 
 /// Where `wisp invoke` asks if nobody tells it anything.
 const DEFAULT_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);

@@ -17,7 +17,7 @@ const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
 ///
 /// # Errors
 /// `Foreign` for anything that is not WebAssembly, `Damaged` and `NotAdaptable` for what claims to be.
-pub(crate) fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError> {
+pub fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError> {
     match (bytes.get(..4), bytes.get(4..8)) {
         (Some(MAGIC), Some(COMPONENT)) => Ok(Cow::Borrowed(bytes)),
         (Some(MAGIC), Some(CORE)) => Ok(Cow::Owned(adapt(bytes)?)),

@@ -8,6 +8,7 @@
 //! them belongs to what.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read as _, Write as _},
@@ -17,13 +18,39 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use super::{ComponentError, hex};
+use super::{ComponentError, Declaration, Kind, LoadStep, hex};
 
 /// A block of SHA-256, the longest key that an HMAC uses as it is.
 const KEY_LENGTH: usize = 64;
+
+/// Bytes of a MAC.
+const MAC_LENGTH: usize = 32;
+
+/// The rules by which [`Known`] was found: a file written by other ones counts as absent. To be raised when what wisp
+/// serves, or how it adapts core modules, changes.
+const RULES: u32 = 1;
+
+/// What was found out about a file when it was loaded for the first time: finding it out again would take longer than all
+/// else that a start does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// SHA-256 in hex of the component that the file is, or was adapted to.
+    pub(super) digest: String,
+    pub(super) kind: Kind,
+    pub(super) declaration: Option<Declaration>,
+    rules: u32,
+}
+
+impl Known {
+    pub(super) fn new(digest: String, kind: Kind, declaration: Option<Declaration>) -> Self {
+        Self { digest, kind, declaration, rules: RULES }
+    }
+}
 
 /// A directory of compiled components with an upper size. A cheap handle.
 #[derive(Clone)]
@@ -33,6 +60,8 @@ struct Shared {
     directory: PathBuf,
     key: [u8; KEY_LENGTH],
     capacity: u64,
+    /// Files of code that is served and not mapped at the moment, and how many components each is of.
+    kept: Mutex<HashMap<PathBuf, usize>>,
 }
 
 impl ArtifactCache {
@@ -43,7 +72,7 @@ impl ArtifactCache {
     pub fn open(directory: &Path, capacity: u64) -> io::Result<Self> {
         make_private_dir(directory)?;
         let key = read_or_make_key(&directory.join("key"))?;
-        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity })))
+        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity, kept: Mutex::default() })))
     }
 
     /// Bytes that the compiled components take.
@@ -61,6 +90,92 @@ impl ArtifactCache {
         &self.0.directory
     }
 
+    /// The file of a component's compiled code, and the one of its MAC; they may not be there.
+    pub(crate) fn files_of(&self, engine: &Engine, digest: &str) -> io::Result<[PathBuf; 2]> {
+        let path = self.path(engine, digest)?;
+        Ok([path.with_extension("mac"), path])
+    }
+
+    /// What is known of the file with this SHA-256, if this user's wisp wrote it down by the rules of today.
+    pub(super) fn known(&self, source: &str) -> Option<Known> {
+        let content = fs::read(self.known_file(source)).ok()?;
+        let (mac, json) = content.split_at_checked(MAC_LENGTH)?;
+        let mut expected = self.mac();
+        expected.update(source.as_bytes());
+        expected.update(json);
+        expected.verify_slice(mac).ok()?;
+        serde_json::from_slice(json).ok().filter(|known: &Known| known.rules == RULES)
+    }
+
+    /// Writes down what is known of a file. If that fails, it is found out again at the next start.
+    pub(super) fn note_down(&self, source: &str, known: &Known) {
+        let Ok(json) = serde_json::to_vec(known) else { return };
+        let mut mac = self.mac();
+        mac.update(source.as_bytes());
+        mac.update(&json);
+        let content = [&mac.finalize().into_bytes()[..], &json].concat();
+        let path = self.known_file(source);
+        let written = make_private_dir(path.parent().unwrap_or(&path)).and_then(|()| write_whole(&path, &content));
+        if let Err(error) = written {
+            tracing::debug!(file = %path.display(), %error, "what is known of a component cannot be written down");
+        }
+    }
+
+    fn known_file(&self, source: &str) -> PathBuf {
+        self.0.directory.join("known").join(source)
+    }
+
+    /// Removes the notes of components whose compiled code has gone.
+    fn prune_notes(&self, gone: &HashSet<String>) {
+        let Ok(notes) = fs::read_dir(self.0.directory.join("known")) else { return };
+        for note in notes.flatten() {
+            let source = note.file_name().to_string_lossy().into_owned();
+            if self.known(&source).is_none_or(|known| gone.contains(&known.digest)) {
+                let _ = fs::remove_file(note.path());
+            }
+        }
+    }
+
+    /// Bytes of a component's compiled code; 0 if there is none.
+    pub(super) fn size_of(&self, engine: &Engine, digest: &str) -> u64 {
+        let metadata = self.path(engine, digest).and_then(fs::metadata);
+        metadata.map_or(0, |metadata| metadata.len())
+    }
+
+    /// The compiled code of a component, if it is there.
+    pub(super) fn compiled(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> io::Result<Option<Component>> {
+        Ok(self.map(engine, &self.path(engine, digest)?, passed))
+    }
+
+    /// Keeps a component's compiled code, however full the cache is, until it is released; `false` if there is none.
+    pub(super) fn keep(&self, engine: &Engine, digest: &str) -> bool {
+        let Ok(path) = self.path(engine, digest) else { return false };
+        // Held while the file is looked for, so that none is pruned between.
+        let mut kept = self.0.kept.lock();
+        let is_there = path.is_file() && path.with_extension("mac").is_file();
+        if is_there {
+            *kept.entry(path).or_default() += 1;
+        }
+        is_there
+    }
+
+    /// Takes back one [`Self::keep`].
+    pub(super) fn release(&self, engine: &Engine, digest: &str) {
+        let Ok(path) = self.path(engine, digest) else { return };
+        let mut kept = self.0.kept.lock();
+        if let Some(count) = kept.get_mut(&path) {
+            *count -= 1;
+            if *count == 0 {
+                kept.remove(&path);
+            }
+        }
+    }
+
     /// Whether there is compiled code of this component.
     pub(super) fn has(&self, engine: &Engine, digest: &str) -> bool {
         self.path(engine, digest).is_ok_and(|path| path.with_extension("mac").is_file())
@@ -76,23 +191,38 @@ impl ArtifactCache {
         bytes: &[u8],
         compiling: impl FnOnce(),
     ) -> Result<Component, ComponentError> {
+        self.component_watched(engine, compiler, digest, bytes, compiling, &mut |_| {})
+    }
+
+    /// The same, and `passed` is told the end of each step.
+    pub(super) fn component_watched(
+        &self,
+        engine: &Engine,
+        compiler: &Engine,
+        digest: &str,
+        bytes: &[u8],
+        compiling: impl FnOnce(),
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Component, ComponentError> {
         let path = self.path(engine, digest)?;
-        if let Some(component) = self.map(engine, &path) {
+        if let Some(component) = self.map(engine, &path, passed) {
             return Ok(component);
         }
         // One writer at a time, over all processes; who waited finds the file made.
         let lock = File::create(path.with_extension("lock"))?;
         lock.lock()?;
-        if let Some(component) = self.map(engine, &path) {
+        if let Some(component) = self.map(engine, &path, passed) {
             return Ok(component);
         }
         compiling();
         let code =
             compiler.precompile_component(bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         self.write(&path, &code)?;
+        passed(LoadStep::Compile);
         let _ = fs::remove_file(path.with_extension("lock"));
         self.prune(&path);
-        self.map(engine, &path).ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
+        self.map(engine, &path, passed)
+            .ok_or_else(|| ComponentError::Compile("the compiled code cannot be read back".into()))
     }
 
     /// A component compiled by `compiler` for this process alone.
@@ -106,11 +236,6 @@ impl ArtifactCache {
         #[allow(unsafe_code, reason = "the line above made this code, and nobody else had it")]
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| ComponentError::Compile(format!("{error:#}")))
-    }
-
-    /// The compiled component, if its file is there, whole and ours.
-    pub(super) fn mapped(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        self.map(engine, &self.path(engine, digest).ok()?)
     }
 
     /// Held by whoever makes the snapshot of this name, over all processes. Blocking.
@@ -168,12 +293,13 @@ impl ArtifactCache {
     }
 
     /// The component in `path`, if the file is there, whole and ours.
-    fn map(&self, engine: &Engine, path: &Path) -> Option<Component> {
+    fn map(&self, engine: &Engine, path: &Path, passed: &mut dyn FnMut(LoadStep)) -> Option<Component> {
         let mac = fs::read(path.with_extension("mac")).ok()?;
         if self.mac_of(path).ok()?.verify_slice(&mac).is_err() {
             tracing::warn!(file = %path.display(), "compiled code is damaged or foreign: compiling anew");
             return None;
         }
+        passed(LoadStep::Verify);
         // So that pruning knows when it was last of use. Not worth failing for.
         let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
         #[allow(
@@ -181,9 +307,11 @@ impl ArtifactCache {
             reason = "the MAC above says that this user's wisp wrote the file, with this very content"
         )]
         let component = unsafe { Component::deserialize_file(engine, path) };
-        component
+        let component = component
             .inspect_err(|error| tracing::warn!(file = %path.display(), %error, "compiled code does not load"))
-            .ok()
+            .ok()?;
+        passed(LoadStep::Map);
+        Some(component)
     }
 
     fn mac_of(&self, path: &Path) -> io::Result<Hmac<Sha256>> {
@@ -215,14 +343,21 @@ impl ArtifactCache {
         let mut files = self.files();
         files.sort_by_key(|file| file.used);
         let mut size: u64 = files.iter().map(|file| file.size).sum();
-        for file in files.iter().filter(|file| file.path != keep) {
+        let kept = self.0.kept.lock();
+        let mut gone = HashSet::new();
+        for file in files.iter().filter(|file| file.path != keep && !kept.contains_key(&file.path)) {
             if size <= self.0.capacity {
-                return;
+                break;
             }
             // A process that has it mapped keeps its mapping.
             let _ = fs::remove_file(&file.path);
             let _ = fs::remove_file(file.path.with_extension("mac"));
+            gone.extend(file.path.file_stem().map(|digest| digest.to_string_lossy().into_owned()));
             size -= file.size;
+        }
+        drop(kept);
+        if !gone.is_empty() {
+            self.prune_notes(&gone);
         }
     }
 
@@ -342,7 +477,37 @@ mod tests {
         for extension in ["cwasm", "mac"] {
             fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
         }
-        assert!(ours.map(&engine(), &only_file(&ours)).is_none());
+        assert!(ours.map(&engine(), &only_file(&ours), &mut |_| {}).is_none());
+    }
+
+    #[test]
+    fn what_is_known_is_believed_only_with_its_mac_and_goes_with_its_code() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 0).unwrap();
+        let known = Known::new("first".into(), Kind::Command, None);
+        cache.note_down("source", &known);
+        assert_eq!((cache.known("source"), cache.known("another")), (Some(known.clone()), None));
+        fs::copy(cache.known_file("source"), cache.known_file("another")).unwrap();
+        assert_eq!(cache.known("another"), None);
+        for digest in ["first", "second"] {
+            cache.component(&engine(), &engine(), digest, &component(), || {}).unwrap();
+        }
+        assert_eq!(cache.known("source"), None);
+    }
+
+    #[test]
+    fn what_is_kept_stays_in_a_full_cache_until_it_is_released() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 0).unwrap();
+        let engine = engine();
+        let compile = |digest| cache.component(&engine, &engine, digest, &component(), || {}).unwrap();
+        compile("first");
+        assert!(cache.keep(&engine, "first") && !cache.keep(&engine, "absent"));
+        compile("second");
+        assert!(cache.compiled(&engine, "first", &mut |_| {}).unwrap().is_some());
+        cache.release(&engine, "first");
+        compile("third");
+        assert!(cache.compiled(&engine, "first", &mut |_| {}).unwrap().is_none());
     }
 
     #[test]

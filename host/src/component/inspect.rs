@@ -1,7 +1,7 @@
 //! What a component exports and imports, which kind it is, and whether wisp would serve it: read from its bytes, without
 //! compiling it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::engine::EngineKind;
 
 /// What wisp calls in a component: DESIGN §2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Exports `wisp:function/event-handler` or `wisp:function/http-handler`, or both.

@@ -5,13 +5,17 @@
 //! the policy) ▸ `artifact` (compiled code from the cache, or compiled now) ▸ link (`InstancePre`).
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{
+    Engine,
+    component::{Component, InstancePre, Linker},
+};
 
 use crate::{
     capability,
@@ -21,6 +25,7 @@ use crate::{
 
 pub(crate) mod adapt;
 pub mod artifact;
+mod code;
 pub mod declaration;
 pub(crate) mod entry;
 pub mod inspect;
@@ -30,7 +35,11 @@ pub mod snapshot;
 pub mod source;
 mod state;
 
+pub use adapt::to_component;
 pub use artifact::ArtifactCache;
+use artifact::Known;
+pub use code::MappedCode;
+use code::{Code, Mapped, Origin};
 pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use inspect::{Inspection, Kind};
@@ -79,6 +88,21 @@ pub enum ComponentError {
     Engine(anyhow::Error),
 }
 
+/// A step of [`Loader::load`], in their order; code that is in the cache is not compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadStep {
+    /// Adapted, inspected, its digest taken.
+    Check,
+    /// Compiled, and written to the cache.
+    Compile,
+    /// The MAC of its compiled code checked: reads the file to its end.
+    Verify,
+    /// Its compiled code mapped.
+    Map,
+    /// Its imports resolved, its exports found.
+    Link,
+}
+
 /// Makes components ready. A cheap handle.
 #[derive(Clone)]
 pub struct Loader(Arc<Shared>);
@@ -90,6 +114,7 @@ struct Shared {
     concurrent: std::sync::OnceLock<Linker<Guest>>,
     /// Snapshots in use, by name: revisions of one share it.
     initialized: Mutex<HashMap<String, Weak<Ready>>>,
+    mapped: Arc<Mapped>,
 }
 
 /// A component that only needs a store to become an instance. Immutable.
@@ -104,8 +129,10 @@ pub struct Ready {
     pub interim: bool,
     /// How its initializer ran, if its instances start with the state that it left; `None`: each runs it.
     pub initialized: Option<Initialized>,
-    pub(crate) entry: Entry,
-    pub(crate) engine: wasmtime::Engine,
+    pub(crate) code: Arc<Code>,
+    pub(crate) engine: Engine,
+    handles_events: bool,
+    http_entry: HttpEntry,
 }
 
 impl Loader {
@@ -121,7 +148,27 @@ impl Loader {
             sequential,
             concurrent: std::sync::OnceLock::new(),
             initialized: Mutex::default(),
+            mapped: Mapped::new(),
         })))
+    }
+
+    /// From now on, compiled code beyond so many bytes is unmapped while no instance runs it, least recently used first.
+    pub fn map_at_most(&self, bytes: u64) {
+        self.0.mapped.set_limit(bytes);
+    }
+
+    /// How much compiled code is mapped.
+    pub fn mapped_code(&self) -> MappedCode {
+        self.0.mapped.read()
+    }
+
+    /// Unmaps what has gone out of use since the last load.
+    pub(crate) fn unmap_unused(&self) {
+        self.0.mapped.shrink();
+    }
+
+    fn mapped(&self) -> &Arc<Mapped> {
+        &self.0.mapped
     }
 
     /// The engines that components are compiled for.
@@ -140,20 +187,102 @@ impl Loader {
     /// # Errors
     /// See [`ComponentError`].
     pub fn load(&self, bytes: &[u8], compiling: impl FnOnce()) -> Result<Ready, ComponentError> {
+        self.load_watched(bytes, compiling, &mut |_| {})
+    }
+
+    /// The same, and `passed` is told the end of each step: for measurements.
+    pub(crate) fn load_watched(
+        &self,
+        bytes: &[u8],
+        compiling: impl FnOnce(),
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Ready, ComponentError> {
+        let source = hex(&Sha256::digest(bytes));
+        if let Some(known) = self.0.cache.known(&source) {
+            passed(LoadStep::Check);
+            let engine = self.0.engines.get(known.kind.engine()).map_err(ComponentError::Engine)?;
+            if let Some(component) = self.0.cache.compiled(engine, &known.digest, passed)? {
+                return self.ready(known, &component, passed);
+            }
+        }
         let bytes = adapt::to_component(bytes)?;
         let inspection = inspect::inspect_component(&bytes)?;
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let digest = match &bytes {
+            Cow::Borrowed(_) => source.clone(),
+            Cow::Owned(adapted) => hex(&Sha256::digest(adapted)),
+        };
+        passed(LoadStep::Check);
         let declaration = inspection.declaration;
         // The functions of a language runtime are in every component that was made with it.
         let compiler = match &declaration {
             Some(_) => self.0.engines.incremental().map_err(ComponentError::Engine)?,
             None => engine,
         };
-        let component = self.0.cache.component(engine, compiler, &digest, &bytes, compiling)?;
-        let entry = Entry::new(kind, self.pre(kind, &component)?, declaration.as_ref()).map_err(mismatch)?;
-        Ok(Ready { digest, kind, declaration, interim: false, initialized: None, entry, engine: engine.clone() })
+        let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
+        let known = Known::new(digest, kind, declaration);
+        let ready = self.ready(known.clone(), &component, passed)?;
+        self.0.cache.note_down(&source, &known);
+        Ok(ready)
+    }
+
+    /// Links a component.
+    fn ready(
+        &self,
+        known: Known,
+        component: &Component,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Ready, ComponentError> {
+        let ready = self.linked(known, component, None)?;
+        passed(LoadStep::Link);
+        Ok(ready)
+    }
+
+    /// Links a component whose code may go and come back. `initialized`: it has the state of a snapshot.
+    fn linked(
+        &self,
+        known: Known,
+        component: &Component,
+        initialized: Option<Initialized>,
+    ) -> Result<Ready, ComponentError> {
+        let Known { digest, kind, declaration, .. } = known;
+        let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?.clone();
+        let compiled = initialized.as_ref().map_or(&digest, |initialized| &initialized.digest).clone();
+        let origin = Origin {
+            loader: self.clone(),
+            kind,
+            size: self.0.cache.size_of(&engine, &compiled),
+            digest: compiled,
+            declaration: declaration.clone(),
+            is_restored: initialized.is_some(),
+        };
+        let entry = origin.link(component)?;
+        let (handles_events, http_entry) = (entry.handles_events(), entry.http_entry());
+        let code = Code::returning(entry, origin);
+        Ok(Ready { digest, kind, declaration, interim: false, initialized, code, engine, handles_events, http_entry })
+    }
+
+    /// The compiled code of a component that was loaded before.
+    fn map_compiled(&self, digest: &str, kind: Kind) -> Result<Component, ComponentError> {
+        let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
+        self.0.cache.compiled(engine, digest, &mut |_| {})?.ok_or_else(|| {
+            ComponentError::Compile(format!(
+                "its compiled code is no longer in {}; deploy the function again",
+                self.0.cache.directory().display()
+            ))
+        })
+    }
+
+    /// Keeps the file of compiled code until it is released; `false` if there is none.
+    fn keep_file(&self, digest: &str, kind: Kind) -> bool {
+        self.0.engines.get(kind.engine()).is_ok_and(|engine| self.0.cache.keep(engine, digest))
+    }
+
+    fn release_file(&self, digest: &str, kind: Kind) {
+        if let Ok(engine) = self.0.engines.get(kind.engine()) {
+            self.0.cache.release(engine, digest);
+        }
     }
 
     /// Whether there is compiled code of a component of the sequential engine.
@@ -199,14 +328,27 @@ impl Loader {
 }
 
 impl Ready {
+    /// A component whose code stays for as long as it is served.
+    fn lasting(digest: String, kind: Kind, declaration: Option<Declaration>, entry: Entry, engine: Engine) -> Self {
+        let (handles_events, http_entry) = (entry.handles_events(), entry.http_entry());
+        let code = Code::lasting(entry);
+        Self { digest, kind, declaration, interim: false, initialized: None, code, engine, handles_events, http_entry }
+    }
+
+    /// What stands in for a component whose code is still being compiled.
+    fn interim(digest: String, declaration: Declaration, entry: Entry, engine: Engine) -> Self {
+        let lasting = Self::lasting(digest, Kind::Function, Some(declaration), entry, engine);
+        Self { interim: true, ..lasting }
+    }
+
     /// Whether it takes events.
     pub(crate) fn handles_events(&self) -> bool {
-        self.entry.handles_events()
+        self.handles_events
     }
 
     /// Where the requests of an HTTP trigger go.
     pub(crate) fn http_entry(&self) -> HttpEntry {
-        self.entry.http_entry()
+        self.http_entry
     }
 }
 

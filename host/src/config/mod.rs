@@ -77,6 +77,9 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// How many bytes the compiled artifacts may take before the least recently used go. Default 4 GB.
     pub artifact_cache: u64,
+    /// How many bytes of compiled code may be mapped before what no instance runs is unmapped, least recently used first;
+    /// it comes back with the next instance. Default 2 GB.
+    pub mapped_code: u64,
     /// Networks whose `x-forwarded-for` is believed. Default: none.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Root certificates by which guests know HTTPS servers, beside the well-known ones. Default: none.

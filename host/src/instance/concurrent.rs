@@ -51,6 +51,8 @@ struct Shared {
     served: AtomicU32,
     memory: Arc<AtomicUsize>,
     end: Arc<Notify>,
+    /// Says that its code is in use.
+    _entry: Arc<Entry>,
 }
 
 struct Job {
@@ -63,7 +65,8 @@ struct Job {
 impl ConcurrentInstance {
     /// Instantiates the component before `deadline`, and starts the task that drives it.
     pub(crate) async fn start(ready: &Ready, policy: &Policy, deadline: Instant) -> Result<Self, CallError> {
-        let Entry::WasiHttp03(pre) = &ready.entry else {
+        let entry = ready.code.entry().await.map_err(|error| CallError::Trapped(format!("cannot start: {error}")))?;
+        let Entry::WasiHttp03(pre) = &*entry else {
             return Err(CallError::Unsupported("the component does not serve wasi:http 0.3".into()));
         };
         let mut store = Guest::store(&ready.engine, policy, new_instance_id());
@@ -82,6 +85,7 @@ impl ConcurrentInstance {
             served: AtomicU32::new(0),
             memory: Arc::default(),
             end: Arc::default(),
+            _entry: entry.clone(),
         });
         let driver = Driver { memory: shared.memory.clone(), capture: shared.capture.clone(), end: shared.end.clone() };
         tokio::spawn(driver.drive(store, Proxy::P3(service), queue));

@@ -70,6 +70,8 @@ pub(crate) struct Instance {
     /// A call is under way, or one was left in the middle: then the guest's state is lost.
     calling: bool,
     served: u32,
+    /// Says that its code is in use.
+    _entry: Arc<Entry>,
 }
 
 enum Exports {
@@ -93,8 +95,9 @@ impl Instance {
     /// # Errors
     /// If the component's own start code fails, or the limits are too small for it to begin.
     pub(crate) async fn start(ready: &Ready, policy: &Policy, deadline: Instant) -> Result<Self, CallError> {
+        let entry = ready.code.entry().await.map_err(|error| CallError::Trapped(format!("cannot start: {error}")))?;
         let mut store = Guest::store(&ready.engine, policy, new_instance_id());
-        let exports = timed(&mut store, deadline, async |store| Exports::new(&ready.entry, store).await).await;
+        let exports = timed(&mut store, deadline, async |store| Exports::new(&entry, store).await).await;
         let exports = exports.map_err(|error| explain_start(error, &mut store))?;
         restore(&mut store, &exports, policy, deadline).await?;
         let function = &policy.identity.function;
@@ -104,7 +107,7 @@ impl Instance {
             Exports::Command(_) => false,
         };
         let needs_initializer = needs_initializer && ready.initialized.is_none();
-        Ok(Self { store, exports, initialized: !needs_initializer, calling: false, served: 0 })
+        Ok(Self { store, exports, initialized: !needs_initializer, calling: false, served: 0, _entry: entry })
     }
 
     pub(crate) fn id(&self) -> &Arc<str> {

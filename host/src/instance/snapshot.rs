@@ -24,10 +24,11 @@ impl Instance {
         policy: &Policy,
         deadline: Instant,
     ) -> Result<(Self, RawInstance), CallError> {
+        let entry = ready.code.entry().await.map_err(|error| CallError::Trapped(format!("cannot start: {error}")))?;
         let mut store = Guest::store(&ready.engine, policy, new_instance_id());
-        let started = timed(&mut store, deadline, async |store| exports(&ready.entry, store).await).await;
+        let started = timed(&mut store, deadline, async |store| exports(&entry, store).await).await;
         let (exports, raw) = started.map_err(|error| explain_start(error, &mut store))?;
-        Ok((Self { store, exports, initialized: false, calling: false, served: 0 }, raw))
+        Ok((Self { store, exports, initialized: false, calling: false, served: 0, _entry: entry }, raw))
     }
 
     /// Has a language runtime let go of what no snapshot holds.

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Store, component::Instance};
 
-use super::{ArtifactCache, Declaration, Entry, Kind, Loader, Ready, entry::FunctionPre, hex};
+use super::{ArtifactCache, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
 use crate::{
     capability::files::ScratchRoot,
     config::Language,
@@ -215,15 +215,7 @@ impl Runtimes {
         }
         let engine = self.0.loader.engines().get(EngineKind::Sequential).ok()?.clone();
         let entry = Entry::Function(FunctionPre::preloading(worker.pre().clone(), &declaration, preload));
-        Some(Ready {
-            digest,
-            kind: Kind::Function,
-            declaration: Some(declaration),
-            interim: true,
-            initialized: None,
-            entry,
-            engine,
-        })
+        Some(Ready::interim(digest, declaration, entry, engine))
     }
 }
 

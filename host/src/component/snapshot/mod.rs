@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use wasmtime_wizer::{ComponentContext, Wizer};
 
 use super::{
-    ArtifactCache, ComponentError, Entry, Inspection, Kind, Loader, Ready, adapt, hex, inspect, mismatch,
+    ArtifactCache, ComponentError, Entry, Inspection, Kind, Known, Loader, Ready, adapt, hex, inspect, mismatch,
     state::InstanceState,
 };
 use crate::{
@@ -145,7 +145,7 @@ impl Loader {
         let Some(note) = self.0.cache.note(key) else { return Ok(None) };
         let Ok(initialized) = serde_json::from_slice::<Initialized>(&note) else { return Ok(None) };
         let engine = self.0.engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
-        if let Some(component) = self.0.cache.mapped(engine, &initialized.digest) {
+        if let Some(component) = self.0.cache.compiled(engine, &initialized.digest, &mut |_| {})? {
             return self.ready_from(subject, &component, initialized).map(Some);
         }
         // Compiled for another wasmtime, damaged, or removed to make room: the component itself may still be there.
@@ -169,20 +169,8 @@ impl Loader {
         component: &wasmtime::component::Component,
         initialized: Initialized,
     ) -> Result<Ready, ComponentError> {
-        let declaration = subject.inspection.declaration.clone();
-        let pre = self.instance_pre(component)?;
-        let entry = Entry::restored(subject.kind, pre, declaration.as_ref()).map_err(mismatch)?;
-        let engine = self.0.engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
-        let digest = subject.digest.clone();
-        Ok(Ready {
-            digest,
-            kind: subject.kind,
-            declaration,
-            interim: false,
-            initialized: Some(initialized),
-            entry,
-            engine,
-        })
+        let known = Known::new(subject.digest.clone(), subject.kind, subject.inspection.declaration.clone());
+        self.linked(known, component, Some(initialized))
     }
 
     fn initialize(
@@ -233,7 +221,7 @@ impl Loader {
         let declaration = subject.inspection.declaration.clone();
         let pre = self.instance_pre(&component)?;
         let entry = Entry::new(subject.kind, pre, declaration.as_ref()).map_err(mismatch)?;
-        Ok(Ready { digest, kind: subject.kind, declaration, interim: false, initialized: None, entry, engine })
+        Ok(Ready::lasting(digest, subject.kind, declaration, entry, engine))
     }
 }
 

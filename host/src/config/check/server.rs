@@ -25,6 +25,7 @@ const DATA_DIR: &str = ".wisp";
 
 /// Some hundred components with a language runtime, at 10 to 60 MB compiled.
 const ARTIFACT_CACHE: ByteSize = ByteSize(4 << 30);
+const MAPPED_CODE: ByteSize = ByteSize(2 << 30);
 
 /// What process managers wait for before they kill.
 const GRACE_PERIOD: Span = Span(Duration::from_secs(30));
@@ -65,6 +66,7 @@ pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig 
         tls_listen: section.parsed("tls_listen", "an address and a port, such as \"127.0.0.1:9443\""),
         data_dir: section.path("data_dir").unwrap_or_else(|| section.file.directory().join(DATA_DIR)),
         artifact_cache: section.or("artifact_cache", ARTIFACT_CACHE).0,
+        mapped_code: section.or("mapped_code", MAPPED_CODE).0,
         trusted_proxies: networks(section),
         trusted_certificates: certificates(section),
         grace_period: section.within("grace_period", GRACE_PERIOD, ANY_TIME).0,

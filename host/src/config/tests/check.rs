@@ -33,6 +33,7 @@ fn an_empty_file_is_a_host_of_defaults() {
     assert_eq!(server.api_listen, SocketAddr::from(([127, 0, 0, 1], 9001)));
     assert_eq!(server.data_dir, Path::new("/srv/.wisp"));
     assert_eq!(server.artifact_cache, 4 << 30);
+    assert_eq!(server.mapped_code, 2 << 30);
     assert!(server.trusted_proxies.is_empty());
     assert_eq!(server.grace_period, Duration::from_secs(30));
     assert_eq!(server.max_instances.get(), 1000);
