@@ -5,7 +5,8 @@ use wisp::host::FunctionHost;
 
 use super::*;
 
-const FUNCTION: &str = "[functions.f]\nsnapshot = true\nisolation = \"request\"\n[functions.f.build]\n[functions.f.http]\n";
+const FUNCTION: &str =
+    "[functions.f]\nsnapshot = true\nisolation = \"request\"\n[functions.f.build]\n[functions.f.http]\n";
 
 /// Another text each time, so that no earlier run has left its snapshot.
 fn source(commands: &str) -> Project {
