@@ -105,8 +105,8 @@ enum Auth {
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
 
 impl TriggerArgs {
-    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        if let Some(command) = self.command {
+    pub(super) fn execute(mut self) -> Result<ExitCode, Failure> {
+        if let Some(command) = self.command.take() {
             return command.execute();
         }
         let name = self.trigger.clone().unwrap_or_default();
