@@ -13,7 +13,7 @@ const TOPIC: &str = "type = \"mns_topic\"";
 async fn publish(mosquitto: &Mosquitto, scene: &Scene, names: &[String]) {
     let mut options = MqttOptions::new("publisher", "127.0.0.1", mosquitto.port());
     options.set_keep_alive(Duration::from_secs(30));
-    let (client, mut events) = AsyncClient::new(options, 64);
+    let (client, mut events) = AsyncClient::new(options, names.len() + 8);
     for name in names {
         client.publish("devices/lamp", QoS::AtLeastOnce, false, scene.event(name)).await.unwrap();
     }
@@ -41,13 +41,14 @@ async fn messages_arrive_in_order_though_the_broker_is_stopped_and_started() {
     let scene = Scene::new(&source(&mosquitto), "f", TOPIC).await;
     let host = scene.host();
     scene.connected(&host).await;
-    publish(&mosquitto, &scene, &names(0..10)).await;
-    scene.arrive_in_order(&names(0..10)).await;
+    // More than the broker sends before it wants acknowledgements.
+    publish(&mosquitto, &scene, &names(0..200)).await;
+    scene.arrive_in_order(&names(0..200)).await;
     mosquitto.server().stop();
     scene.disconnected(&host).await;
     mosquitto.server().resume();
-    publish(&mosquitto, &scene, &names(10..20)).await;
-    scene.arrive(&names(0..20)).await;
+    publish(&mosquitto, &scene, &names(200..210)).await;
+    scene.arrive(&names(0..210)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ const PACKET: usize = 16 << 20;
 const LEAVE: Duration = Duration::from_secs(2);
 
 /// How many messages wait here for those before them. A broker sends fewer before it wants acknowledgements.
-const WAITING: usize = 1024;
+const WAITING: usize = 128;
 
 /// Topics.
 pub(super) struct Mqtt(pub(super) MqttConfig);
@@ -69,7 +69,7 @@ impl Mqtt {
                     polled = events.poll(), if room => self.take(polled, &mut waiting)?,
                 }
             }
-            self.acknowledge(&client, &mut waiting)?;
+            self.acknowledge(&client, &mut events, &mut waiting).await?;
         }
     }
 
@@ -126,9 +126,19 @@ impl Mqtt {
         })
     }
 
-    fn acknowledge(&self, client: &AsyncClient, waiting: &mut VecDeque<Publish>) -> Result<(), SourceError> {
+    async fn acknowledge(
+        &self,
+        client: &AsyncClient,
+        events: &mut EventLoop,
+        waiting: &mut VecDeque<Publish>,
+    ) -> Result<(), SourceError> {
         let Some(message) = waiting.pop_front() else { return Ok(()) };
-        client.try_ack(&message).map_err(|error| failed("cannot acknowledge", error))
+        // The queue to the connection is full: there is room once the connection was looked after.
+        while client.try_ack(&message).is_err() {
+            let polled = events.poll().await;
+            self.take(polled, waiting)?;
+        }
+        Ok(())
     }
 
     fn options(&self, client_id: &str) -> Result<MqttOptions, SourceError> {
