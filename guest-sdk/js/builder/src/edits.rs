@@ -111,6 +111,14 @@ fn engine(output: &Path) -> anyhow::Result<()> {
         "#if 0\n#else\n",
         1,
     )?;
+    // The build script names other files, and then cargo looks at those alone.
+    replace(
+        &copy,
+        "build.rs",
+        "    println!(\"cargo:rerun-if-env-changed=CARGO_CFG_SANITIZE\");\n",
+        "    println!(\"cargo:rerun-if-env-changed=CARGO_CFG_SANITIZE\");\n    println!(\"cargo:rerun-if-changed=quickjs\");\n",
+        1,
+    )?;
     // An arena that a call is the first to use would be made and given back in every call.
     replace(
         &copy,

@@ -130,6 +130,7 @@ impl loader::Guest for Runtime {
         if let Some(first) = open.first() {
             return Err(still_open(first));
         }
+        native::note_environment();
         preview1::park();
         calls::use_up_fragments();
         PARKED.set(true);

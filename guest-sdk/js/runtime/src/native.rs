@@ -35,7 +35,7 @@ pub(crate) fn source_object<'js>(ctx: &Ctx<'js>, source: &Source) -> rquickjs::R
 }
 
 thread_local! {
-    /// The environment variables that the sources were loaded with, in the order given.
+    /// The environment variables that the snapshot's own are made of, in the order given.
     static LOADED_WITH: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -48,6 +48,11 @@ pub(crate) fn environment<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> 
     }
     LOADED_WITH.set(given);
     Ok(variables)
+}
+
+/// A snapshot after the initializer has the variables of the instance that ran it.
+pub(crate) fn note_environment() {
+    LOADED_WITH.set(wasip2::cli::environment::get_environment());
 }
 
 /// What to set and to unset to make these variables those of this instance: names and values in turn, no value to unset.

@@ -6,6 +6,7 @@ import os
 import sys
 
 from wit_world.exports.loader import Description, HandlerKinds
+from wit_world.imports import wasi_environment
 
 from . import asgi, events, native_packages, network_guard, scripts, snapshot, sources, wsgi
 from .failures import LoadError, NotInSnapshot
@@ -29,6 +30,7 @@ class Program:
     def load(self) -> Description:
         source = self.source
         sources.install(source.directory, {it.path: it.text for it in source.translated})
+        snapshot.take_variables(wasi_environment.get_environment())
         snapshot.note_variables()
         sys.argv[:] = [""]
         os.chdir(source.directory)

@@ -36,6 +36,8 @@ def park() -> None:
         )
     sys.stdout.flush()
     sys.stderr.flush()
+    # A snapshot after the initializer has the variables of the instance that ran it.
+    note_variables()
     forget_randomness()
     instance.forget()
     gc.collect()
@@ -135,6 +137,5 @@ builder_variables: dict[str, str] = {}
 
 
 def note_variables() -> None:
-    given = wasi_environment.get_environment()
-    take_variables(given)
-    builder_variables.update(given)
+    builder_variables.clear()
+    builder_variables.update(wasi_environment.get_environment())
