@@ -10,7 +10,7 @@ help: ## Show what there is to make
 demo: build examples ## Build the host and the examples, serve them, call each one
 	@scripts/demo
 
-test: tools lint ## Everything that CI runs: format, lints, docs, all tests
+test: tools tools-servers lint ## Everything that CI runs: format, lints, docs, all tests
 	cargo build --release --workspace
 	cargo test --release --workspace
 	@scripts/test-sdks
@@ -53,7 +53,7 @@ tools-servers:
 	@scripts/install-servers
 	@scripts/install-brokers
 
-tools: tools-rust tools-js tools-python tools-servers runtimes ## Install what the guests and their tests need
+tools: tools-rust tools-js tools-python runtimes ## Install what the guests are built with
 
 # A Rust toolchain with a wasm32-wasip2 target needs nothing more; otherwise Debian's compiler and C library.
 tools-rust:
