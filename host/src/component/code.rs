@@ -85,8 +85,12 @@ impl Code {
         }
         let gone = || ComponentError::Compile("the compiled code is gone".into());
         let origin = self.origin.clone().ok_or_else(gone)?;
+        let digest = origin.digest.clone();
         let mapping = tokio::task::spawn_blocking(move || origin.map());
-        let entry = Arc::new(mapping.await.map_err(|_| gone())??);
+        let mapped = mapping.await.map_err(|_| gone()).flatten();
+        // Callers are told no more than that the function did not start.
+        let mapped = mapped.inspect_err(|error| tracing::error!(digest, %error, "a function cannot start"));
+        let entry = Arc::new(mapped?);
         self.entry.store(Some(entry.clone()));
         if let Some(origin) = &self.origin {
             origin.loader.mapped().returned();

@@ -268,7 +268,7 @@ impl Loader {
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
         self.0.cache.compiled(engine, digest, &mut |_| {})?.ok_or_else(|| {
             ComponentError::Compile(format!(
-                "its compiled code is no longer in {}; deploy the function again",
+                "its compiled code is no longer in {}; a start of wisp compiles it again",
                 self.0.cache.directory().display()
             ))
         })

@@ -44,6 +44,9 @@ pub(super) struct ColdArgs {
     output: OutputArgs,
 }
 
+/// A row that adds stages up: its name, and which.
+type Sum = (&'static str, fn(Stage) -> bool);
+
 /// One subject while it is measured.
 struct Course {
     name: String,
@@ -198,7 +201,7 @@ pub(super) fn stages(title: &str, note: &str, starts: &[Start]) -> Section {
             section.row(stage.name(), role, samples);
         }
     }
-    let sums: [(&str, fn(Stage) -> bool); 2] = [
+    let sums: [Sum; 2] = [
         ("instance: instantiate to first answer", Stage::is_cold_start),
         ("all: file to first answer", Stage::is_from_disk),
     ];
