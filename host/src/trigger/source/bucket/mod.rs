@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -267,7 +267,7 @@ impl io::Write for Writer<'_> {
 }
 
 /// Tells of whatever may have changed below a directory, for as long as it is kept.
-fn watcher(path: &PathBuf, notices: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+fn watcher(path: &Path, notices: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let tell = move |event: notify::Result<Event>| {
         // Our own reading is no change.
         let is_reading = event.is_ok_and(|event| match event.kind {
