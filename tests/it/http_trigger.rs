@@ -380,14 +380,18 @@ async fn a_streamed_upload_is_cut_off_at_the_limit() {
         let answer = host.request("POST", "f", "/echo", &[], vec![b'b'; 70_000]).await;
         assert_eq!((answer.status, answer.error_code().as_str()), (400, "InvalidArgument"));
         let mut client = Raw::connect(host.trigger).await;
-        client.write(format!("POST {PATH}/echo HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n")).await;
+        client
+            .write(format!(
+                "POST {PATH}/echo HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+            ))
+            .await;
         let chunk = format!("4000\r\n{}\r\n", "b".repeat(0x4000));
         for _ in 0..40 {
             if !client.try_write(&chunk).await {
                 break;
             }
         }
-        let _ = client.try_write("0\r\nconnection: close\r\n\r\n").await;
+        let _ = client.try_write("0\r\n\r\n").await;
         let answer = client.read_to_end().await;
         assert!(answer.matches('b').count() <= (64 << 10) + 100, "{}", answer.len());
         assert_eq!(host.get("f", "/").await.status, 200);

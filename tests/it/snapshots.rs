@@ -292,7 +292,7 @@ async fn compiling_the_snapshot_repeats_nothing_that_was_compiled_for_its_run() 
     let counts = host.host.loader().engines().compiled_functions();
     assert!(counts.compiled > 100, "{counts:?}");
     // The instrumented component has a function more for each memory and global; all others are found.
-    assert!(counts.found > counts.compiled * 9 / 10, "{counts:?}");
+    assert!(counts.found > counts.compiled * 4 / 5, "{counts:?}");
 }
 
 /// A host that keeps all that it makes in `data`.

@@ -63,6 +63,8 @@ fn trigger(name: &str, function: &FunctionConfig, section: &mut Section<'_>) -> 
     }
     if !settings.needs_source() && source.is_some() {
         section.problem("source", format!("a trigger of the type {kind:?} has none"));
+        // Whether that source exists makes no difference.
+        return None;
     }
     Some(TriggerConfig {
         name: name.into(),
