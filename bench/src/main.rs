@@ -10,6 +10,7 @@ use std::{env, time::Duration};
 use ::wisp::bench::machine::Calibration;
 use anyhow::Context as _;
 
+mod alike;
 mod cold;
 mod edit;
 mod load;
@@ -66,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     // `wisp-bench "native hyper" "wisp, Rust, warm"` leaves only the arms of these names: for a profile.
     let before = Calibration::take();
     let mut arms = arms(&arguments)?;
+    check_yardstick(&arms)?;
     let quick = env::var_os("WISP_BENCH_QUICK").is_some();
     let (rounds, turn) = if quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
     for arm in &mut arms {
@@ -125,7 +127,24 @@ fn arms(wanted: &[String]) -> anyhow::Result<Vec<Arm>> {
     Ok(arms)
 }
 
+/// Two servers are compared only if they answer alike.
+fn check_yardstick(arms: &[Arm]) -> anyhow::Result<()> {
+    let arm = |name: &str| arms.iter().find(|arm| arm.name == name);
+    for (native, wisp) in
+        [("native hyper", "wisp, Rust, warm"), ("native hyper, 20 headers", "wisp, Rust, warm, 20 headers")]
+    {
+        if let (Some(native), Some(wisp)) = (arm(native), arm(wisp)) {
+            alike::check((native.name, native.answer()?), (wisp.name, wisp.answer()?))?;
+        }
+    }
+    Ok(())
+}
+
 impl Arm {
+    fn answer(&self) -> anyhow::Result<alike::Answer> {
+        alike::Answer::ask(self.server.address, &self.path).with_context(|| format!("{} does not answer", self.name))
+    }
+
     fn new(name: &'static str, server: &std::rc::Rc<Server>, path: &str, headers: usize) -> Self {
         Self { name, server: server.clone(), path: path.to_owned(), headers, turns: Vec::new() }
     }
