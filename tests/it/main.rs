@@ -9,6 +9,7 @@ mod async_killed;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;
+mod editor_types;
 mod event_invoke;
 mod examples;
 mod fixtures;
