@@ -21,7 +21,7 @@ use crate::{
     api::{
         asynchronous::{enqueue, new_event},
         check_trigger,
-        invocations::is_asynchronous,
+        invocations::{INVOCATION_TYPE, is_asynchronous},
         signature::Caller,
     },
     catalog::{Resolved, Revision, Target},
@@ -33,9 +33,6 @@ use crate::{
 };
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
-
-/// Whether the caller waits for the answer.
-const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
 
 /// A body on its way to the client: whole, or still being written by a guest.
 pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
@@ -167,8 +164,7 @@ fn check_protocol(
 
 /// Whether a trusted proxy says that it was asked by HTTPS.
 fn came_encrypted(host: &FunctionHost, client: Client, head: &request::Parts) -> bool {
-    let proxy = client.address.ip().to_canonical();
-    host.server().trusted_proxies.iter().any(|network| network.contains(&proxy))
+    request_record::is_trusted(client.address.ip().to_canonical(), &host.server().trusted_proxies)
         && head.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
@@ -198,7 +194,7 @@ impl Exchange<'_> {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
-        if self.head.headers.contains_key(INVOCATION_TYPE) && is_asynchronous(&self.head.headers)? {
+        if is_asynchronous(&self.head.headers)? {
             return Box::pin(self.enqueue(body)).await;
         }
         match self.revision.ready.http_entry() {

@@ -114,20 +114,24 @@ async fn next_frame<B: Body>(
 /// Each proxy appends the address that it saw, so the last one that is not itself a trusted proxy's is the client's. What
 /// stands further left anybody may have written.
 pub(crate) fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     let mut client = peer.ip().to_canonical();
-    if trusted.is_empty() || !is_trusted(&client) {
+    if !is_trusted(client, trusted) {
         return client;
     }
     let lists: Vec<_> = headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
     for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
         let Ok(ip) = hop.trim().parse::<IpAddr>() else { return client };
         client = ip.to_canonical();
-        if !is_trusted(&client) {
+        if !is_trusted(client, trusted) {
             return client;
         }
     }
     client
+}
+
+/// Whether an address is a trusted proxy's.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// Whether a guest is not shown a request header: CONTRACTS §3.2.

@@ -153,12 +153,16 @@ impl Triggers {
         }
     }
 
+    /// Waits until the triggers are known as they were left, and takes up what changed since: whoever has just started the
+    /// host, or changed something, finds it.
+    async fn caught_up(&self) {
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+        self.0.reconcile();
+    }
+
     /// All triggers but HTTP triggers, as the API shows them, ordered by service, function and name.
-    pub(crate) fn describe(&self) -> Vec<Value> {
-        // Whoever has just changed something finds it here.
-        if *self.0.ready.borrow() {
-            self.0.reconcile();
-        }
+    pub(crate) async fn describe(&self) -> Vec<Value> {
+        self.caught_up().await;
         self.0.running.lock().iter().map(|(id, running)| running.describe(id)).collect()
     }
 
@@ -166,7 +170,8 @@ impl Triggers {
     ///
     /// # Errors
     /// See [`TriggerError`].
-    pub(crate) fn describe_one(&self, name: &str) -> Result<Value, TriggerError> {
+    pub(crate) async fn describe_one(&self, name: &str) -> Result<Value, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let running = self.0.running.lock();
         Ok(running.get(&id).map(|running| running.describe(&id)).unwrap_or_default())
@@ -177,6 +182,7 @@ impl Triggers {
     /// # Errors
     /// See [`TriggerError`].
     pub(crate) async fn set_paused(&self, name: &str, paused: bool) -> Result<String, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let value = paused.then(|| "yes".to_owned());
         self.0.delivery.note(vec![Note::Mark { owner: PAUSED.into(), name: id.clone(), value }]).await?;
@@ -217,6 +223,7 @@ impl Triggers {
     /// # Errors
     /// See [`TriggerError`].
     pub(crate) async fn fire(&self, name: &str) -> Result<String, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let found = self.0.running.lock().get(&id).map(|running| (running.what.clone(), running.status.clone()));
         let (bound, status) = match found {
