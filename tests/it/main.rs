@@ -6,6 +6,7 @@ mod artifacts;
 mod async_destinations;
 mod async_invoke;
 mod async_killed;
+mod async_sources;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;
