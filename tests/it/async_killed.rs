@@ -24,9 +24,11 @@ use tokio::{
 const CONCURRENCY: usize = 8;
 const KILLS: usize = 100;
 
-/// The whole takes no longer than this, however slow the machine is; then there were fewer kills.
-const PATIENCE: Duration = Duration::from_secs(75);
-const FEWEST_KILLS: usize = 25;
+/// Every so many kills, one falls into the start of the host.
+const AT_START: usize = 4;
+
+/// How many may wait: what a host finds at its start, and what is left to do at the end.
+const QUEUE: usize = 64;
 
 const CLIENTS: usize = 4;
 
@@ -66,7 +68,7 @@ async fn submit(api: SocketAddr, recorder: SocketAddr, next: Arc<AtomicUsize>, s
 
 /// Events that the host says it has settled.
 async fn settled(api: SocketAddr) -> Vec<String> {
-    let Some((200, body)) = ask(api, "GET", "/wisp/events?status=Succeeded&limit=1000", "", "").await else {
+    let Some((200, body)) = ask(api, "GET", "/wisp/events?status=Succeeded&limit=200", "", "").await else {
         return Vec::new();
     };
     // The head says how long it is; a body that broke off is none.
@@ -79,7 +81,7 @@ fn configuration(directory: &Path, recorder: &Recorder) -> PathBuf {
     let file = directory.join("wisp.toml");
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\n[functions.f]\ncomponent = \"{}\"\n\
-         max_instances = {CONCURRENCY}\nallowed_outbound = [\"{}\"]\n",
+         max_instances = {CONCURRENCY}\nallowed_outbound = [\"{}\"]\n[events]\nfunction_queue_length = {QUEUE}\n",
         MISBEHAVE.display(),
         recorder.address
     );
@@ -87,6 +89,7 @@ fn configuration(directory: &Path, recorder: &Recorder) -> PathBuf {
     file
 }
 
+/// A hundred kills take about 20 s on two cores that do nothing else: a start takes 20 to 50 ms, a round some 200 ms.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_killed_a_hundred_times_loses_no_event_and_repeats_only_what_was_in_flight() {
     let began = Instant::now();
@@ -98,39 +101,43 @@ async fn a_host_that_is_killed_a_hundred_times_loses_no_event_and_repeats_only_w
     // The first start compiles the component.
     drop(HostProcess::start(&config));
 
-    let mut kills = 0;
-    while kills < KILLS && began.elapsed() < PATIENCE {
-        recorder.set_generation(kills);
+    for kill in 0..KILLS {
+        recorder.caught_up().await;
+        recorder.set_generation(kill);
+        if kill % AT_START == 0 {
+            // Somewhere between the start of the process and the recovery of what the one before it left.
+            HostProcess::start_and_kill(&config, Duration::from_millis(fastrand::u64(1..100))).await;
+            continue;
+        }
         let host = HostProcess::start(&config);
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| tokio::spawn(submit(host.api, recorder.address, next.clone(), stop.clone())))
             .collect();
-        // Some kills hit the start and its recovery, some a host that is well under way.
-        tokio::time::sleep(Duration::from_millis((kills as u64 * 37) % 250)).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..150))).await;
         for id in settled(host.api).await {
-            done.entry(id).or_insert(kills);
+            done.entry(id).or_insert(kill);
         }
         drop(host);
-        kills += 1;
         stop.store(true, Ordering::Relaxed);
         for client in clients {
             acknowledged.extend(client.await.unwrap());
         }
     }
-    recorder.set_generation(kills);
+    recorder.caught_up().await;
+    recorder.set_generation(KILLS);
     let host = HostProcess::start(&config);
     finish(&host, &recorder, &acknowledged).await;
     drop(host);
-    assert!(kills >= FEWEST_KILLS, "the machine is too slow for this test: {kills} kills in {:?}", began.elapsed());
-    let repeated = judge(&recorder, &acknowledged, &done, kills);
+    let repeated = judge(&recorder, &acknowledged, &done, KILLS);
     let (events, settled, took) = (acknowledged.len(), done.len(), began.elapsed());
-    eprintln!("{kills} kills, {events} events, {settled} seen settled, {repeated} executed again, in {took:?}");
+    eprintln!("{KILLS} kills, {events} events, {settled} seen settled, {repeated} executed again, in {took:?}");
 }
 
 /// Waits until nothing is left to do.
 async fn finish(host: &HostProcess, recorder: &Recorder, acknowledged: &[String]) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    // For a host that hangs.
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         let metrics = client::send(host.api, "GET", "/metrics", &[], Vec::new()).await.text();
         let idle =

@@ -19,13 +19,13 @@ use crate::triggers::{described, has_state, in_time};
 
 const ASYNC: &[(&str, &str)] = &[("x-fc-invocation-type", "Async")];
 
-struct Scene {
+pub(crate) struct Scene {
     directory: tempfile::TempDir,
     recorder: Recorder,
 }
 
 impl Scene {
-    async fn new(source: &str, destination: &str, trigger: &str) -> Self {
+    pub(crate) async fn new(source: &str, destination: &str, trigger: &str) -> Self {
         let scene = Self { directory: tempfile::tempdir().unwrap(), recorder: Recorder::start().await };
         let (event, recorder) = (EVENT.display(), scene.recorder.url("record"));
         let text = format!(
@@ -38,17 +38,19 @@ impl Scene {
         scene
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.directory.path().join("wisp.toml")
     }
 
-    fn host(&self) -> HostProcess {
+    pub(crate) fn host(&self) -> HostProcess {
         HostProcess::start(&self.config())
     }
 
     /// The events that `g` got, by the ids of their requests: one that came twice is told once.
     fn got(&self) -> Vec<String> {
-        let records = self.recorder.seen().into_iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
+        // A kill of the host cuts posts off.
+        let whole = self.recorder.seen().into_iter().filter(|seen| !seen.body.is_empty());
+        let records = whole.map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
         let got: BTreeMap<String, String> = records
             .map(|record| {
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -58,8 +60,13 @@ impl Scene {
         got.into_values().collect()
     }
 
+    /// How often `g` was called, as far as the recorder knows.
+    pub(crate) fn arrived(&self) -> usize {
+        self.recorder.seen().iter().filter(|seen| !seen.body.is_empty()).count()
+    }
+
     /// Waits for the records of all of these events of `f`, and returns them by those.
-    async fn records(&self, of: fn(&str) -> Value, events: &[String]) -> BTreeMap<String, Vec<Value>> {
+    pub(crate) async fn records(&self, of: fn(&str) -> Value, events: &[String]) -> BTreeMap<String, Vec<Value>> {
         let records = || {
             let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
             for event in self.got() {
@@ -74,11 +81,11 @@ impl Scene {
     }
 }
 
-fn events(numbers: std::ops::Range<usize>) -> Vec<String> {
+pub(crate) fn events(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(|number| format!("event {number}")).collect()
 }
 
-async fn submit(host: &HostProcess, events: &[String]) {
+pub(crate) async fn submit(host: &HostProcess, events: &[String]) {
     for event in events {
         let path = "/2016-08-15/services/default/functions/f/invocations";
         let answer = client::send(host.api, "POST", path, ASYNC, event.as_bytes().to_vec()).await;
@@ -101,12 +108,12 @@ fn of_queue(event: &str) -> Value {
 }
 
 /// The record as a topic streams it.
-fn of_topic(event: &str) -> Value {
+pub(crate) fn of_topic(event: &str) -> Value {
     serde_json::from_str(event).unwrap()
 }
 
 const QUEUE: &str = "type = \"eventbridge\"";
-const TOPIC: &str = "type = \"mns_topic\"";
+pub(crate) const TOPIC: &str = "type = \"mns_topic\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_is_one_message_of_an_embedded_queue_though_the_host_is_killed() {

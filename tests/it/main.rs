@@ -7,6 +7,8 @@ mod async_destinations;
 mod async_invoke;
 mod async_killed;
 mod async_sources;
+mod broker_examples;
+mod broker_tls;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;

@@ -14,6 +14,24 @@ async fn example(name: &str) -> TestHost {
 
 /// As `example`; in its configuration, each first text stands as the second.
 async fn example_with(name: &str, changes: &[(&str, &str)]) -> TestHost {
+    example_in(name, changes).host().await
+}
+
+/// An example that is built.
+pub(crate) struct Example {
+    pub(crate) project: Project,
+    toml: String,
+}
+
+impl Example {
+    /// A host with its functions.
+    pub(crate) async fn host(&self) -> TestHost {
+        TestHost::start_project(&self.project, &self.toml).await
+    }
+}
+
+/// Copies one example to a directory of its own, and builds it there.
+pub(crate) fn example_in(name: &str, changes: &[(&str, &str)]) -> Example {
     let directories = ["guest-sdk/js/runtime", "guest-sdk/python/runtime"].map(|place| root().join(place));
     let project = Project::with(project::runtimes_in(Project::loader(), directories.to_vec()), &[]);
     let directory = root().join("examples").join(name);
@@ -32,7 +50,7 @@ async fn example_with(name: &str, changes: &[(&str, &str)]) -> TestHost {
     for built in project.build_all(&toml) {
         assert!(built.warnings.is_empty(), "{:?}", built.warnings);
     }
-    TestHost::start_project(&project, &toml).await
+    Example { project, toml }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,6 +81,7 @@ fn build(source: &Path, language: Language, world: &str, component: &Path) -> Pa
     lock.lock().unwrap();
     let plan = source::Plan {
         source,
+        data: &[],
         language: Some(language),
         command: None,
         world: Some(world),

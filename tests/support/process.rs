@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -25,10 +26,7 @@ impl HostProcess {
     /// # Panics
     /// If it does not.
     pub fn start(config: &Path) -> Self {
-        let log = fs::OpenOptions::new().create(true).append(true).open(config.with_file_name("log")).unwrap();
-        let mut command = Command::new(crate::binary());
-        command.args(["serve", "--json", "--config"]).arg(config).stdout(Stdio::piped()).stderr(log);
-        let mut process = command.spawn().unwrap();
+        let mut process = spawn(config);
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
@@ -36,6 +34,14 @@ impl HostProcess {
         });
         let api = addresses["apiListen"].as_str().unwrap().parse().unwrap();
         Self { process, api }
+    }
+
+    /// Starts it, and kills it a moment after that, whatever it is at.
+    pub async fn start_and_kill(config: &Path, after: Duration) {
+        let mut process = spawn(config);
+        tokio::time::sleep(after).await;
+        let _ = process.kill();
+        let _ = process.wait();
     }
 
     /// Ends it at once, and waits until it is gone.
@@ -49,6 +55,13 @@ impl HostProcess {
         let path = format!("/2016-08-15/services/default/functions/{function}/invocations");
         client::send(self.api, "POST", &path, &[], event.as_bytes().to_vec()).await
     }
+}
+
+fn spawn(config: &Path) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(config.with_file_name("log")).unwrap();
+    let mut command = Command::new(crate::binary());
+    command.args(["serve", "--json", "--config"]).arg(config).stdout(Stdio::piped()).stderr(log);
+    command.spawn().unwrap()
 }
 
 impl Drop for HostProcess {

@@ -153,6 +153,7 @@ impl Project {
         };
         then(&Plan {
             source: &build.source,
+            data: &[],
             language: build.language,
             command: None,
             world: build.world.as_deref(),

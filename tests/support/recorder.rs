@@ -32,7 +32,12 @@ struct State {
     seen: Vec<Seen>,
     status: u16,
     generation: usize,
+    /// Connections that are open.
+    open: usize,
 }
+
+/// What asks only whether everything before it was taken in. Not remembered.
+const LAST: &str = "/last";
 
 /// Runs until it is dropped.
 pub struct Recorder {
@@ -67,6 +72,16 @@ impl Recorder {
         self.state.lock().unwrap().generation = generation;
     }
 
+    /// Returns once everything is taken in that was sent by those who are gone: what they sent last may still lie in sockets.
+    ///
+    /// # Panics
+    /// If it is asked by itself no more.
+    pub async fn caught_up(&self) {
+        // Connections are accepted in their order.
+        super::client::send(self.address, "GET", LAST, &[], Vec::new()).await;
+        super::eventually("nobody is connected", || async { self.state.lock().unwrap().open == 0 }).await;
+    }
+
     /// Everything that came so far, in its order.
     pub fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
@@ -98,8 +113,13 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let state = state.clone();
-        let service = service_fn(move |request| record(request, state.clone()));
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        state.lock().unwrap().open += 1;
+        tokio::spawn(async move {
+            let service = service_fn(|request| record(request, state.clone()));
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let _ = connection.await;
+            state.lock().unwrap().open -= 1;
+        });
     }
 }
 
@@ -114,7 +134,9 @@ async fn record(
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut state = state.lock().unwrap();
     let generation = state.generation;
-    state.seen.push(Seen { path, request_id: request_id.unwrap_or_default(), body, at, generation });
+    if path != LAST {
+        state.seen.push(Seen { path, request_id: request_id.unwrap_or_default(), body, at, generation });
+    }
     let mut response = Response::new(Full::new(Bytes::from_static(b"seen")));
     *response.status_mut() = state.status.try_into().unwrap();
     Ok(response)

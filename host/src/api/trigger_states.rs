@@ -12,6 +12,7 @@ use crate::{host::FunctionHost, platform_error::PlatformError, trigger::source::
 /// | `GET /wisp/triggers/{name}` | shows one |
 /// | `POST /wisp/triggers/{name}/fire` | fires a timer now |
 /// | `POST /wisp/triggers/{name}/pause`, `…/resume` | lets it rest or go on |
+/// | `POST /wisp/triggers/{name}/forget` | forgets what a trigger that is gone has at a broker |
 ///
 /// A name is service, function and trigger, or the last of these, if that names one.
 pub(super) async fn handle(
@@ -28,6 +29,7 @@ pub(super) async fn handle(
         (&Method::GET, name) => Ok(json_response(&triggers.describe_one(&name.join("/")).await?)),
         (&Method::POST, [name @ .., "fire"]) => done("fired", &triggers.fire(&name.join("/")).await?),
         (&Method::POST, [name @ .., "pause"]) => done("paused", &triggers.set_paused(&name.join("/"), true).await?),
+        (&Method::POST, [name @ .., "forget"]) => done("forgotten", &triggers.forget(&name.join("/")).await?),
         (&Method::POST, [name @ .., "resume"]) => done("resumed", &triggers.set_paused(&name.join("/"), false).await?),
         _ => Err(PlatformError::path_not_supported(method, &format!("/wisp/triggers/{}", path.join("/")))),
     }

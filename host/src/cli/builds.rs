@@ -7,7 +7,7 @@ use wisp::{
         runtime::Runtimes,
         source::{self, BuildError, Loading, Packages, Plan},
     },
-    config::{Config, FunctionConfig},
+    config::{Config, FunctionConfig, SourceConfig},
 };
 
 use super::{
@@ -41,13 +41,15 @@ pub(super) struct Builder<'a> {
     config: &'a Config,
     /// `None` if no function needs one.
     runtimes: Option<&'a Runtimes>,
+    /// The directories that are buckets.
+    data: Vec<PathBuf>,
     cache_dir: PathBuf,
     show: Show,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(config: &'a Config, runtimes: Option<&'a Runtimes>, show: Show) -> Self {
-        Self { config, runtimes, cache_dir: runtimes::cache_dir(config), show }
+        Self { config, runtimes, data: buckets(config), cache_dir: runtimes::cache_dir(config), show }
     }
 
     /// Builds one after the other; functions that share a component are built once.
@@ -101,6 +103,7 @@ impl<'a> Builder<'a> {
         });
         Some(Plan {
             source: &build.source,
+            data: &self.data,
             language: build.language,
             command: build.command.as_deref(),
             world: build.world.as_deref(),
@@ -109,6 +112,15 @@ impl<'a> Builder<'a> {
             cache_dir: &self.cache_dir,
         })
     }
+}
+
+/// The directories that are buckets, without symbolic links: what lies in them is no source, wherever they lie.
+pub(super) fn buckets(config: &Config) -> Vec<PathBuf> {
+    let paths = config.sources.values().filter_map(|source| match source {
+        SourceConfig::Bucket(bucket) => bucket.path.canonicalize().ok(),
+        _ => None,
+    });
+    paths.collect()
 }
 
 /// What the tool said last, and what went wrong.

@@ -59,7 +59,8 @@ impl ListArgs {
     async fn documents(&self, control: &Control) -> anyhow::Result<Vec<Value>> {
         let Some(kind) = self.kind else {
             let functions = control.0.get_json("/wisp/functions").await?;
-            return Ok(functions.as_array().cloned().unwrap_or_default());
+            let triggers = control.0.get_json("/wisp/triggers").await?;
+            return Ok(with_triggers(functions.as_array().cloned().unwrap_or_default(), &triggers["triggers"]));
         };
         match (kind, &self.of) {
             (Kind::Service, None) => control.all(&services(), "services").await,
@@ -125,6 +126,19 @@ async fn states(control: &Control, function: &FunctionName) -> anyhow::Result<Ve
     Ok(all["triggers"].as_array().cloned().unwrap_or_default())
 }
 
+/// Beside each function the names of what calls it besides HTTP.
+fn with_triggers(mut functions: Vec<Value>, triggers: &Value) -> Vec<Value> {
+    let triggers = triggers.as_array().map(Vec::as_slice).unwrap_or_default();
+    for function in &mut functions {
+        let is_own = |it: &&Value| {
+            it["service"] == function["service"] && it["function"] == function["name"] && it["state"] != "removed"
+        };
+        let names: Vec<Value> = triggers.iter().filter(is_own).map(|trigger| trigger["name"].clone()).collect();
+        function["triggers"] = names.into();
+    }
+    functions
+}
+
 /// The API of Function Compute has no states.
 fn with_states(mut triggers: Vec<Value>, states: &[Value]) -> Vec<Value> {
     for trigger in &mut triggers {
@@ -154,7 +168,7 @@ type Row = fn(&Value) -> Vec<String>;
 
 fn rows(kind: Option<Kind>, documents: &[Value]) -> Vec<Vec<String>> {
     let (heading, row): (&[&str], Row) = match kind {
-        None => (&["FUNCTION", "KIND", "LIVE", "IDLE", "COLD STARTS", "OK", "FAILED", "URL"], served),
+        None => (&["FUNCTION", "KIND", "LIVE", "IDLE", "COLD STARTS", "OK", "FAILED", "TRIGGERS", "URL"], served),
         Some(Kind::Service) => (&["SERVICE", "DESCRIPTION", "CHANGED"], |it| {
             texts(it, &["serviceName", "description", "lastModifiedTime"])
         }),
@@ -229,6 +243,10 @@ fn served(function: &Value) -> Vec<String> {
         number(&function["coldStarts"]),
         ok.to_string(),
         failed.to_string(),
+        function["triggers"]
+            .as_array()
+            .map(|names| names.iter().map(text).collect::<Vec<_>>().join(", "))
+            .unwrap_or_default(),
         text(&function["urls"][0]),
     ]
 }
@@ -256,8 +274,15 @@ mod tests {
             "invocations": { "ok": 7, "function_error": 1, "timeout": 1 },
             "urls": ["http://127.0.0.1:9000/2016-08-15/proxy/shop/orders/"],
         });
+        let triggers = json!([
+            { "service": "shop", "function": "orders", "name": "tick", "state": "running" },
+            { "service": "shop", "function": "orders", "name": "jobs", "state": "paused" },
+            { "service": "shop", "function": "orders", "name": "old", "state": "removed" },
+            { "service": "other", "function": "orders", "name": "news", "state": "running" },
+        ]);
+        let function = &with_triggers(vec![function], &triggers)[0];
         let url = "http://127.0.0.1:9000/2016-08-15/proxy/shop/orders/";
-        assert_eq!(served(&function), ["shop/orders", "function", "3", "1", "2", "7", "2", url]);
+        assert_eq!(served(function), ["shop/orders", "function", "3", "1", "2", "7", "2", "tick, jobs", url]);
     }
 
     #[test]

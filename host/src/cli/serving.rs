@@ -15,7 +15,7 @@ use tokio::{
     sync::oneshot,
 };
 use wisp::{
-    config::{Config, DomainProtocol, FunctionConfig},
+    config::{Config, DomainProtocol, FunctionConfig, TriggerConfig},
     delivery,
     engine::Allocation,
     host::{DeployError, FunctionHost},
@@ -184,7 +184,7 @@ pub(super) fn announce(config: &Config, listeners: &Listeners) {
     }
     for function in &config.functions {
         anstream::eprintln!("  {}", paint(STRONG, &full_name(&function.service, &function.name)));
-        for line in ways_in(function, listen, api) {
+        for line in ways_in(function, listen, api).into_iter().chain(triggers(config, function)) {
             anstream::eprintln!("    {line}");
         }
     }
@@ -225,6 +225,21 @@ fn ways_in(function: &FunctionConfig, listen: SocketAddr, api: SocketAddr) -> Ve
     }
     let server = if api == DEFAULT_API { String::new() } else { format!(" --server {api}") };
     vec![format!("wisp invoke {}{server}", function.name)]
+}
+
+/// What else calls a function: its triggers by name, type and source.
+fn triggers(config: &Config, function: &FunctionConfig) -> Vec<String> {
+    let own = |trigger: &&TriggerConfig| trigger.service == function.service && trigger.function == function.name;
+    let described = config.triggers.iter().filter(own).map(|trigger| {
+        let source = trigger.source.as_ref().map(|source| format!(" of {source}")).unwrap_or_default();
+        let disabled = if trigger.enabled { "" } else { ", disabled" };
+        format!(
+            "trigger {} {}",
+            trigger.name,
+            paint(FAINT, &format!("({}{source}{disabled})", trigger.settings.kind()))
+        )
+    });
+    described.collect()
 }
 
 fn urls(function: &FunctionConfig, listen: SocketAddr) -> Vec<String> {

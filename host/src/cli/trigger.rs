@@ -68,6 +68,8 @@ enum TriggerCommand {
     Pause(NameArgs),
     /// Let a paused trigger go on
     Resume(NameArgs),
+    /// Forget what a removed trigger has at a broker that cannot be reached any more
+    Forget(NameArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +86,7 @@ impl TriggerCommand {
             Self::Fire(args) => ("fire", "fired", args),
             Self::Pause(args) => ("pause", "paused", args),
             Self::Resume(args) => ("resume", "resumed", args),
+            Self::Forget(args) => ("forget", "forgotten", args),
         };
         let control = Control(server.client()?);
         let name = name.split('/').map(encoded).collect::<Vec<_>>().join("/");

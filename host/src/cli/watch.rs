@@ -21,7 +21,7 @@ use tokio::{
 };
 use wisp::config::{Config, FunctionConfig};
 
-use super::terminal::warn;
+use super::{builds::buckets, terminal::warn};
 
 /// Quiet time after which a change is over: an editor writes several files, a version control system hundreds.
 const QUIET: Duration = Duration::from_millis(100);
@@ -48,6 +48,8 @@ pub(super) struct Watch {
     directories: HashMap<PathBuf, Depth>,
     /// Components that no build makes.
     components: HashSet<PathBuf>,
+    /// Directories that are buckets: what lies in them is no source.
+    buckets: Vec<PathBuf>,
 }
 
 impl Watch {
@@ -58,12 +60,13 @@ impl Watch {
             // Nobody receives any more when the process ends.
             let _ = sender.send(event);
         })?;
-        Ok(Self { watcher, events, directories: HashMap::new(), components: HashSet::new() })
+        Ok(Self { watcher, events, directories: HashMap::new(), components: HashSet::new(), buckets: Vec::new() })
     }
 
     /// Watches the files of the configuration and what it names, from now on. What it named before stays watched: a
     /// change too many costs a look at the times of some files.
     pub(super) fn follow(&mut self, config: &Config) {
+        self.buckets = buckets(config);
         for file in &config.files {
             self.add(directory_of(file), Depth::Flat);
         }
@@ -113,18 +116,24 @@ impl Watch {
         if self.components.contains(path) {
             return true;
         }
-        if !path.file_name().is_some_and(is_source) || is_own_output(path) {
+        if !path.file_name().is_some_and(is_source) || self.is_in_bucket(path) || is_own_output(path) {
             return false;
         }
         self.keep_up(path);
         true
     }
 
+    /// Sources in a directory that is a bucket as a whole are sources all the same.
+    fn is_in_bucket(&self, path: &Path) -> bool {
+        let holds = |bucket: &&PathBuf| path.starts_with(bucket) && !self.directories.contains_key(*bucket);
+        self.buckets.iter().any(|bucket| holds(&bucket))
+    }
+
     /// A directory that came is watched, one that went is forgotten.
     fn keep_up(&mut self, path: &Path) {
         let is_deep = path.parent().and_then(|parent| self.directories.get(parent)) == Some(&Depth::Deep);
         if path.is_dir() {
-            if is_deep {
+            if is_deep && !self.buckets.iter().any(|bucket| bucket == path) {
                 self.add_canonical(path.to_owned(), Depth::Deep);
             }
         } else if self.directories.contains_key(path) {
@@ -148,7 +157,9 @@ impl Watch {
         }
         if depth == Depth::Deep {
             for below in directories_in(&directory) {
-                self.add_canonical(below, depth);
+                if !self.buckets.contains(&below) {
+                    self.add_canonical(below, depth);
+                }
             }
         }
         self.directories.insert(directory, depth);
@@ -252,10 +263,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_build_writes_is_not_told() {
+    async fn what_a_build_writes_is_not_told_nor_what_comes_to_a_bucket() {
         let project = Project::new();
+        project.write("in/a.txt", "");
+        let config = "[functions.f.build]\n\n[functions.g]\ncomponent = \"lib/g.wasm\"\n\
+                      [sources.s]\ntype = \"bucket\"\npath = \"in\"\n";
+        project.write("wisp.toml", config);
         let mut watch = project.watch();
-        for name in ["f.wasm", "target/b", "target/c/d", ".wisp/builds/x", "node_modules/a/b.js", "src/a.rs~"] {
+        for name in [
+            "in/b.js",
+            "in/deep/c.js",
+            "f.wasm",
+            "target/b",
+            "target/c/d",
+            ".wisp/builds/x",
+            "node_modules/a/b.js",
+            "src/a.rs~",
+        ] {
             project.write(name, "written");
         }
         // What comes first is what the write before the last did, if that was heard at all.

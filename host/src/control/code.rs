@@ -171,6 +171,7 @@ impl CodeStore {
         let function = FunctionConfig { code_dir: Some(tree.directory.clone()), ..usage.function.clone() };
         let plan = Plan {
             source: &tree.directory,
+            data: &[],
             language: Some(language),
             command: None,
             world: None,

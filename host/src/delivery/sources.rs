@@ -35,6 +35,14 @@ impl Delivery {
         self.shared.read(move |reader| reader.marks(&owner)).await
     }
 
+    /// Whoever has marks or messages: owners and inboxes.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub(crate) async fn remembered(&self) -> Result<Vec<String>, EventsError> {
+        self.shared.read(|reader| reader.remembered()).await
+    }
+
     /// The oldest messages of an inbox after a number, with their numbers.
     ///
     /// # Errors

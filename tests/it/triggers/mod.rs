@@ -19,6 +19,7 @@ mod mqtt;
 mod nats;
 mod postgres;
 mod redis;
+mod removed;
 mod timer;
 
 /// The machine may be slow, and the clock of a timer is real.

@@ -20,6 +20,7 @@ pub mod mosquitto;
 pub mod nats;
 pub mod postgres;
 pub mod redis;
+pub mod secure;
 pub mod web;
 
 pub use mariadb::MariaDb;
@@ -27,6 +28,7 @@ pub use mosquitto::Mosquitto;
 pub use nats::Nats;
 pub use postgres::Postgres;
 pub use redis::Redis;
+pub use secure::Certificate;
 
 /// How long a server may take to come up, or to stop, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -167,11 +169,16 @@ pub fn command_as(user: &str, program: &Path) -> Command {
 /// A directory that the programs of [`command_as`] may write to.
 pub fn directory_of(user: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    if runs_as_root() {
-        let status = Command::new("chown").arg(format!("{user}:")).arg(directory.path()).status();
-        assert!(status.unwrap().success(), "{user} cannot be given {}", directory.path().display());
-    }
+    give(user, directory.path());
     directory
+}
+
+/// Makes a file or a directory that of a user, if the tests run as root.
+fn give(user: &str, path: &Path) {
+    if runs_as_root() {
+        let status = Command::new("chown").arg(format!("{user}:")).arg(path).status();
+        assert!(status.unwrap().success(), "{user} cannot be given {}", path.display());
+    }
 }
 
 fn runs_as_root() -> bool {

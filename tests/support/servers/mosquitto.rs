@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpStream, path::Path, process::Command};
 
-use super::{Server, program};
+use super::{Certificate, Server, program};
 
 /// A Mosquitto that lets everybody in, and keeps its sessions in a file.
 pub struct Mosquitto(Server);
@@ -13,11 +13,27 @@ impl Mosquitto {
     /// # Panics
     /// If it is not installed or does not come up.
     pub fn start() -> Self {
-        let start = Box::new(|port: u16, directory: &Path| {
+        Self::with(tempfile::tempdir().unwrap(), String::new())
+    }
+
+    /// Starts one that speaks TLS alone.
+    ///
+    /// # Panics
+    /// If it is not installed or does not come up.
+    pub fn secure(certificate: &Certificate) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = certificate.put(directory.path());
+        let options = format!("certfile {}\nkeyfile {}\n", certificate.display(), key.display());
+        Self::with(directory, options)
+    }
+
+    fn with(directory: tempfile::TempDir, options: String) -> Self {
+        let start = Box::new(move |port: u16, directory: &Path| {
             let file = directory.join("mosquitto.conf");
             // Started by root it would become a user that may not write here.
             let text = format!(
-                "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n",
+                "user root\nlistener {port} 127.0.0.1\n{options}allow_anonymous true\npersistence true\n\
+                 persistence_location {}/\n",
                 directory.display()
             );
             fs::write(&file, text).unwrap();
@@ -25,7 +41,6 @@ impl Mosquitto {
             server.arg("-c").arg(file);
             server
         });
-        let directory = tempfile::tempdir().unwrap();
         // It listens once it has read its sessions.
         Self(Server::launch("mosquitto", directory, start, |port| TcpStream::connect(("127.0.0.1", port)).is_ok()))
     }

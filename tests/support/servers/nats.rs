@@ -1,6 +1,8 @@
 //! NATS.
 
-use super::{Server, first_words, program};
+use std::{path::Path, process::Command};
+
+use super::{Certificate, Server, first_words, program};
 
 /// A NATS server with JetStream, its streams in files.
 pub struct Nats(Server);
@@ -11,16 +13,38 @@ impl Nats {
     /// # Panics
     /// If it is not installed or does not come up.
     pub fn start() -> Self {
-        let start = Box::new(|port: u16, directory: &std::path::Path| {
-            let mut server = std::process::Command::new(program("nats-server"));
+        Self::with(tempfile::tempdir().unwrap(), Vec::new())
+    }
+
+    /// Starts one that speaks TLS alone, once it has greeted.
+    ///
+    /// # Panics
+    /// If it is not installed or does not come up.
+    pub fn secure(certificate: &Certificate) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = certificate.put(directory.path());
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        let options =
+            ["--tls".to_owned(), "--tlscert".to_owned(), path(&certificate), "--tlskey".to_owned(), path(&key)];
+        Self::with(directory, options.into())
+    }
+
+    fn with(directory: tempfile::TempDir, options: Vec<String>) -> Self {
+        let start = Box::new(move |port: u16, directory: &Path| {
+            let mut server = Command::new(program("nats-server"));
             server
                 .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
-                .arg(directory);
+                .arg(directory)
+                .args(&options);
             server
         });
-        let directory = tempfile::tempdir().unwrap();
         // It greets whoever connects, once its streams are recovered.
         Self(Server::launch("nats-server", directory, start, |port| first_words(port, b"").starts_with(b"INFO ")))
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.0.port()
     }
 
     /// Where to connect to.

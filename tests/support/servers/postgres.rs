@@ -3,11 +3,12 @@
 use std::{
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
-use super::{Server, command_as, directory_of, first_words, program, set_up};
+use super::{Certificate, Server, command_as, directory_of, first_words, give, program, set_up};
 
 /// Whom Debian's package made for it.
 const USER: &str = "postgres";
@@ -24,7 +25,20 @@ impl Postgres {
     /// # Panics
     /// If it is not installed or does not come up.
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts one that speaks TLS as well.
+    ///
+    /// # Panics
+    /// If it is not installed or does not come up.
+    pub fn secure(certificate: &Certificate) -> Self {
+        Self::with(Some(certificate))
+    }
+
+    fn with(certificate: Option<&Certificate>) -> Self {
         let directory = directory_of(USER);
+        let options = certificate.map(|certificate| tls_options(certificate, directory.path())).unwrap_or_default();
         let data = directory.path().join("data");
         let password = directory.path().join("password");
         fs::write(&password, "wisp").unwrap();
@@ -33,11 +47,13 @@ impl Postgres {
         init.arg(format!("--pwfile={}", password.display()));
         set_up(init.arg(format!("--pgdata={}", data.display())));
         create_database(&data);
-        let start = Box::new(|port: u16, directory: &Path| {
+        let start = Box::new(move |port: u16, directory: &Path| {
             let mut server = command_as(USER, &tool("postgres"));
             server.arg("-D").arg(directory.join("data")).arg("-k").arg(directory).args(["-h", "127.0.0.1"]);
             server.args(["-p", &port.to_string(), "-c", "fsync=off", "-c", "shared_buffers=16MB"]);
-            server.args(["-c", "wal_level=logical", "-c", "max_replication_slots=16", "-c", "max_wal_senders=16"]);
+            server
+                .args(["-c", "wal_level=logical", "-c", "max_replication_slots=16", "-c", "max_wal_senders=16"])
+                .args(&options);
             server
         });
         // It asks for the password as soon as it takes sessions, and sends an error before.
@@ -58,6 +74,17 @@ impl Postgres {
     pub fn server(&mut self) -> &mut Server {
         &mut self.0
     }
+}
+
+fn tls_options(certificate: &Certificate, directory: &Path) -> Vec<String> {
+    let (certificate, key) = certificate.put(directory);
+    for file in [&certificate, &key] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+        give(USER, file);
+    }
+    let files = [("ssl_cert_file", certificate), ("ssl_key_file", key)];
+    let files = files.iter().map(|(setting, file)| format!("{setting}={}", file.display()));
+    ["ssl=on".to_owned()].into_iter().chain(files).flat_map(|setting| ["-c".to_owned(), setting]).collect()
 }
 
 fn create_database(data: &Path) {

@@ -41,6 +41,8 @@ pub use wit::{WIT_FILES, wit_dir};
 pub struct Plan<'a> {
     /// Directory of the sources.
     pub source: &'a Path,
+    /// Directories that hold data, such as buckets; below `source` they are no sources. Without symbolic links.
+    pub data: &'a [PathBuf],
     /// The source language; `None`: told by the files in `source`.
     pub language: Option<Language>,
     /// A shell command in place of the language's recipe.

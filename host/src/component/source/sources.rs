@@ -30,23 +30,23 @@ pub(super) struct Fingerprint {
 
 /// The files below a directory outside packages, relative to it, in a fixed order.
 pub(super) fn own_files(directory: &Path) -> Vec<PathBuf> {
-    let mut files = files(directory);
+    let mut files = files(directory, &[]);
     files.retain(|(path, _)| !is_package(path));
     files.into_iter().map(|(path, _)| path).collect()
 }
 
-/// Names, sizes and times of all files.
-pub(super) fn stamp(directory: &Path) -> String {
+/// Names, sizes and times of all files outside the directories of `data`.
+pub(super) fn stamp(directory: &Path, data: &[PathBuf]) -> String {
     let mut hash = Sha256::new();
-    for (path, metadata) in files(directory) {
+    for (path, metadata) in files(directory, data) {
         add_stamp(&mut hash, &path, &metadata);
     }
     short_hex(&hash.finalize())
 }
 
-pub(super) fn fingerprint(directory: &Path) -> Fingerprint {
+pub(super) fn fingerprint(directory: &Path, data: &[PathBuf]) -> Fingerprint {
     let mut content = Sha256::new();
-    for (path, metadata) in files(directory) {
+    for (path, metadata) in files(directory, data) {
         match fs::read(directory.join(&path)) {
             Ok(bytes) if !is_package(&path) => {
                 content.update(path.as_os_str().as_encoded_bytes());
@@ -56,7 +56,7 @@ pub(super) fn fingerprint(directory: &Path) -> Fingerprint {
             Ok(_) | Err(_) => add_stamp(&mut content, &path, &metadata),
         }
     }
-    Fingerprint { stamp: stamp(directory), content: short_hex(&content.finalize()) }
+    Fingerprint { stamp: stamp(directory, data), content: short_hex(&content.finalize()) }
 }
 
 fn add_stamp(hash: &mut Sha256, path: &Path, metadata: &Metadata) {
@@ -71,14 +71,19 @@ fn is_package(path: &Path) -> bool {
     path.components().any(|part| PACKAGES.iter().any(|name| part.as_os_str() == *name))
 }
 
-fn files(directory: &Path) -> Vec<(PathBuf, Metadata)> {
+/// Whether a directory holds data.
+pub(super) fn is_data(directory: &Path, data: &[PathBuf]) -> bool {
+    !data.is_empty() && directory.canonicalize().is_ok_and(|directory| data.contains(&directory))
+}
+
+fn files(directory: &Path, data: &[PathBuf]) -> Vec<(PathBuf, Metadata)> {
     let mut found = Vec::new();
-    collect(directory, Path::new(""), DEPTH, &mut found);
+    collect((directory, data), Path::new(""), DEPTH, &mut found);
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found
 }
 
-fn collect(root: &Path, below: &Path, depth: usize, found: &mut Vec<(PathBuf, Metadata)>) {
+fn collect((root, data): (&Path, &[PathBuf]), below: &Path, depth: usize, found: &mut Vec<(PathBuf, Metadata)>) {
     let Ok(entries) = fs::read_dir(root.join(below)) else { return };
     for entry in entries.flatten() {
         let path = below.join(entry.file_name());
@@ -87,8 +92,8 @@ fn collect(root: &Path, below: &Path, depth: usize, found: &mut Vec<(PathBuf, Me
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if metadata.is_dir() {
-            if depth > 0 && is_source_directory(&name) {
-                collect(root, &path, depth - 1, found);
+            if depth > 0 && is_source_directory(&name) && !is_data(&root.join(&path), data) {
+                collect((root, data), &path, depth - 1, found);
             }
         } else if is_source_file(&name) {
             found.push((path, metadata));
@@ -120,27 +125,41 @@ mod tests {
     fn an_edit_changes_the_content_and_a_touch_does_not() {
         let project = tempfile::tempdir().unwrap();
         write(&project, "lib/a.js", "1");
-        let before = fingerprint(project.path());
+        let before = fingerprint(project.path(), &[]);
         let file = fs::File::options().write(true).open(project.path().join("lib/a.js")).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        let touched = fingerprint(project.path());
+        let touched = fingerprint(project.path(), &[]);
         assert_ne!(touched.stamp, before.stamp);
         assert_eq!(touched.content, before.content);
         write(&project, "lib/a.js", "2");
-        assert_ne!(fingerprint(project.path()).content, before.content);
+        assert_ne!(fingerprint(project.path(), &[]).content, before.content);
+    }
+
+    #[test]
+    fn what_lies_in_a_bucket_is_no_source() {
+        let project = tempfile::tempdir().unwrap();
+        write(&project, "index.js", "1");
+        write(&project, "data/bucket/a.txt", "1");
+        let data = [project.path().join("data/bucket").canonicalize().unwrap()];
+        let before = fingerprint(project.path(), &data);
+        write(&project, "data/bucket/b.txt", "2");
+        assert_eq!(fingerprint(project.path(), &data), before);
+        assert_ne!(fingerprint(project.path(), &[]), before);
+        write(&project, "data/c.js", "3");
+        assert_ne!(fingerprint(project.path(), &data), before);
     }
 
     #[test]
     fn packages_count_and_what_tools_make_does_not() {
         let project = tempfile::tempdir().unwrap();
         write(&project, "index.js", "1");
-        let before = fingerprint(project.path());
+        let before = fingerprint(project.path(), &[]);
         for name in [".git/a", "target/a", "__pycache__/a.pyc", "f.wasm", "up.log", ".wisp/a", "wisp.toml"] {
             write(&project, name, "x");
         }
-        assert_eq!(fingerprint(project.path()), before);
+        assert_eq!(fingerprint(project.path(), &[]), before);
         write(&project, "node_modules/a/index.js", "x");
-        assert_ne!(fingerprint(project.path()).content, before.content);
+        assert_ne!(fingerprint(project.path(), &[]).content, before.content);
         assert_eq!(own_files(project.path()), [PathBuf::from("index.js")]);
     }
 }

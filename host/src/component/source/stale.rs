@@ -27,7 +27,9 @@ pub fn is_stale(plan: &Plan<'_>) -> bool {
         (Recipe::Runtime(_), None) => true,
         (Recipe::Runtime(_), Some(note)) => note.made_for != made_for(plan) || note.has_other_sources(plan),
         // A component without a note was built by other hands; its times say enough.
-        (_, note) => note.is_some_and(|note| note.made_for != made_for(plan)) || has_newer(plan.source, built),
+        (_, note) => {
+            note.is_some_and(|note| note.made_for != made_for(plan)) || has_newer(plan.source, plan.data, built)
+        }
     }
 }
 
@@ -41,7 +43,7 @@ impl Note {
     /// As things are now.
     pub(super) fn of(plan: &Plan<'_>) -> Self {
         let by_content = matches!(recipe(plan), Recipe::Runtime(_));
-        Self { made_for: made_for(plan), sources: by_content.then(|| sources::fingerprint(plan.source)) }
+        Self { made_for: made_for(plan), sources: by_content.then(|| sources::fingerprint(plan.source, plan.data)) }
     }
 
     pub(super) fn keep(&self, plan: &Plan<'_>) -> io::Result<()> {
@@ -63,10 +65,10 @@ impl Note {
     /// Reads the files only if their times and sizes say that they may have changed.
     fn has_other_sources(&self, plan: &Plan<'_>) -> bool {
         let Some(noted) = &self.sources else { return true };
-        if noted.stamp == sources::stamp(plan.source) {
+        if noted.stamp == sources::stamp(plan.source, plan.data) {
             return false;
         }
-        let now = sources::fingerprint(plan.source);
+        let now = sources::fingerprint(plan.source, plan.data);
         if noted.content != now.content {
             return true;
         }
@@ -115,14 +117,14 @@ fn note_path(plan: &Plan<'_>) -> PathBuf {
     plan.cache_dir.join("builds").join(name)
 }
 
-fn has_newer(directory: &Path, built: SystemTime) -> bool {
+fn has_newer(directory: &Path, data: &[PathBuf], built: SystemTime) -> bool {
     let Ok(entries) = fs::read_dir(directory) else { return false };
-    entries.flatten().any(|entry| is_source(&entry) && is_newer(&entry, built))
+    entries.flatten().any(|entry| is_source(&entry) && is_newer(&entry, data, built))
 }
 
-fn is_newer(entry: &DirEntry, built: SystemTime) -> bool {
+fn is_newer(entry: &DirEntry, data: &[PathBuf], built: SystemTime) -> bool {
     match entry.file_type() {
-        Ok(kind) if kind.is_dir() => has_newer(&entry.path(), built),
+        Ok(kind) if kind.is_dir() => !sources::is_data(&entry.path(), data) && has_newer(&entry.path(), data, built),
         // Follows a link to a file; a link to a directory could lead in circles and is not a file.
         Ok(_) => fs::metadata(entry.path())
             .is_ok_and(|it| it.is_file() && it.modified().is_ok_and(|modified| modified > built)),

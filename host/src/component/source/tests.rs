@@ -36,6 +36,7 @@ impl Project {
         let world = Some(world);
         then(&Plan {
             source,
+            data: &[],
             language: None,
             command,
             world,

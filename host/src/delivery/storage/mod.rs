@@ -135,6 +135,9 @@ pub(crate) trait SourceReader {
     /// The marks of an owner, by their names.
     fn marks(&self, owner: &str) -> Result<BTreeMap<String, String>, EventsError>;
 
+    /// The owners of marks and the inboxes with messages, each once.
+    fn remembered(&self) -> Result<Vec<String>, EventsError>;
+
     /// The oldest messages of an inbox after a number, with their numbers.
     fn messages(&self, inbox: &str, after: u64, limit: usize) -> Result<Vec<(u64, Bytes)>, EventsError>;
 

@@ -32,6 +32,22 @@ pub(super) fn marks(connection: &Connection, owner: &str) -> rusqlite::Result<BT
     query.query_map([owner], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
+/// Owners of marks, and inboxes. From one to the next by the index: a bucket's trigger has a mark for each of its files.
+pub(super) fn remembered(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for next in ["SELECT min(owner) FROM marks WHERE owner > ?1", "SELECT min(inbox) FROM messages WHERE inbox > ?1"] {
+        let mut query = connection.prepare_cached(next)?;
+        let mut last = String::new();
+        while let Some(name) = query.query_row([&last], |row| row.get::<_, Option<String>>(0))? {
+            found.push(name.clone());
+            last = name;
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
 /// Numbers and contents.
 pub(super) fn messages(
     connection: &Connection,

@@ -282,6 +282,10 @@ impl SourceReader for SqliteReader {
         sources::marks(&self.0, owner).map_err(failed)
     }
 
+    fn remembered(&self) -> Result<Vec<String>, EventsError> {
+        sources::remembered(&self.0).map_err(failed)
+    }
+
     fn messages(&self, inbox: &str, after: u64, limit: usize) -> Result<Vec<(u64, Bytes)>, EventsError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let messages = sources::messages(&self.0, inbox, number(after), limit).map_err(failed)?;

@@ -47,8 +47,17 @@ pub(super) fn consumer_name(prefix: &str, trigger: &TriggerConfig) -> String {
 
 /// What cannot be done, and why.
 pub(super) fn failed(what: &str, reason: impl Display) -> SourceError {
-    SourceError(format!("{what}: {reason}"))
+    let reason = reason.to_string();
+    let way_out = WAYS_OUT.iter().find(|(sign, _)| reason.contains(sign)).map_or("", |(_, way_out)| way_out);
+    SourceError(format!("{what}: {reason}{way_out}"))
 }
+
+/// What to do about certificates, by what rustls calls what is wrong with them.
+const WAYS_OUT: [(&str, &str); 3] = [
+    ("UnknownIssuer", "; give the certificates that vouch for it in `ca_file`"),
+    ("not valid for", "; give the host in `url` by a name that the certificate has"),
+    ("certificate expired", "; give the broker a certificate that is valid now, and look at this machine's clock"),
+];
 
 /// A connection is gone without a reason.
 pub(super) fn lost(broker: &Broker) -> SourceError {
@@ -79,6 +88,13 @@ mod tests {
         assert_eq!(name, consumer_name("wisp", &trigger("Orders-eu", "new_ones")));
         assert_ne!(name, consumer_name("wisp", &trigger("orders_eu", "new_ones")));
         assert_eq!(consumer_name("wisp", &trigger(&"x".repeat(128), "t")).len(), NAME);
+    }
+
+    #[test]
+    fn a_certificate_of_nobody_known_is_told_with_the_way_out() {
+        let error = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let told = failed("cannot connect to tls://h", error).0;
+        assert!(told.ends_with("UnknownIssuer; give the certificates that vouch for it in `ca_file`"), "{told}");
     }
 
     #[test]

@@ -105,6 +105,11 @@ impl Inboxes {
     pub(super) fn get(&self, name: &str) -> Arc<Inbox> {
         self.0.lock().entry(name.to_owned()).or_default().clone()
     }
+
+    /// What was in it is gone.
+    pub(super) fn forget(&self, name: &str) {
+        self.0.lock().remove(name);
+    }
 }
 
 impl Inbox {

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use async_nats::{
     Client,
     jetstream::{
-        self, AckKind,
+        self, AckKind, ErrorCode,
         consumer::{DeliverPolicy, PullConsumer, pull},
+        stream::ConsumerErrorKind,
     },
 };
 use futures_util::{TryStreamExt as _, future, future::BoxFuture};
@@ -95,6 +96,26 @@ impl JetStream {
         }
         Ok(())
     }
+}
+
+/// Removes a consumer, so that its stream keeps nothing for it.
+///
+/// # Errors
+/// If the server is not reached, or does not remove it.
+pub(super) async fn remove_consumer(config: &JetStreamConfig, name: &str) -> Result<(), SourceError> {
+    let (client, _) = connect(&config.broker).await?;
+    let mut context = jetstream::new(client);
+    context.set_timeout(PATIENCE);
+    match context.delete_consumer_from_stream(name, &config.stream).await {
+        Err(error) if is_gone(&error.kind()) => Ok(()),
+        removed => removed.map(drop).map_err(|error| failed(&format!("cannot remove the consumer '{name}'"), error)),
+    }
+}
+
+/// A stream that is gone took its consumers along.
+fn is_gone(kind: &ConsumerErrorKind) -> bool {
+    let gone = [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND];
+    matches!(kind, ConsumerErrorKind::JetStream(error) if gone.contains(&error.error_code()))
 }
 
 fn record(message: &jetstream::Message) -> Result<Message, SourceError> {

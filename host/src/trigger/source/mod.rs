@@ -11,6 +11,7 @@ mod bound;
 mod bucket;
 mod connection;
 mod gather;
+mod holding;
 mod inbox;
 mod jetstream;
 mod metrics;

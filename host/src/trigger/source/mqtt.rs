@@ -158,6 +158,19 @@ impl Mqtt {
     }
 }
 
+/// Ends a session: a client of its name that wants none ends the one that is there.
+///
+/// # Errors
+/// If the broker is not reached, or refuses.
+pub(super) async fn end_session(config: &MqttConfig, client_id: &str) -> Result<(), SourceError> {
+    let mqtt = Mqtt(config.clone());
+    let mut options = mqtt.options(client_id)?;
+    options.set_clean_session(true);
+    let (client, mut events) = AsyncClient::new(options, 1);
+    while !matches!(mqtt.polled(events.poll().await)?, Event::Incoming(Packet::ConnAck(_))) {}
+    Mqtt::part(&client, &mut events).await
+}
+
 /// MQTT 3.1.1 gives messages neither a name nor a time: they are those of its arrival.
 fn record(message: &Publish) -> Message {
     Message {

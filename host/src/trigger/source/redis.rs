@@ -53,6 +53,23 @@ impl Source for RedisStream {
     }
 }
 
+/// Destroys a group, with what it remembers of who read what.
+///
+/// # Errors
+/// If the server is not reached, or does not destroy it.
+pub(super) async fn destroy_group(config: &RedisConfig, group: &str) -> Result<(), SourceError> {
+    let mut connection = connect(config).await?;
+    let mut destroy = cmd("XGROUP");
+    destroy.arg("DESTROY").arg(&config.stream).arg(group);
+    match destroy.query_async::<u64>(&mut connection).await {
+        // The stream is gone, and the group with it. The server has no code of its own for that.
+        Err(error) if told(&error).contains("requires the key to exist") => Ok(()),
+        answer => {
+            answer.map(drop).map_err(|error| failed(&format!("cannot destroy the group '{group}'"), told(&error)))
+        }
+    }
+}
+
 /// `None` for the fields of an entry that was deleted before it was acknowledged.
 type Entry = (String, Option<Vec<(Bytes, Bytes)>>);
 
@@ -254,6 +271,10 @@ fn text(bytes: &[u8]) -> String {
 
 /// An error without what the server was told, which may be a password.
 pub(super) fn told(error: &RedisError) -> String {
+    // What the system says, or TLS, has no secrets.
+    if let Some(reason) = std::error::Error::source(error).filter(|_| error.is_io_error()) {
+        return reason.to_string();
+    }
     error.detail().map_or_else(|| error.category().to_owned(), |detail| format!("{}: {detail}", error.category()))
 }
 

@@ -191,6 +191,14 @@ impl Sink {
         self.delivery.bury(&self.target(), payload, self.bound.trigger.name.clone(), notes).await
     }
 
+    /// Makes a note, however long that takes.
+    ///
+    /// # Errors
+    /// The source is to stop meanwhile.
+    pub(super) async fn remember(&self, note: Note) -> Result<(), Stopped> {
+        self.keep(|| self.note(vec![note.clone()])).await
+    }
+
     async fn note(&self, notes: Vec<Note>) -> Result<(), EventsError> {
         if notes.is_empty() { Ok(()) } else { self.delivery.note(notes).await }
     }

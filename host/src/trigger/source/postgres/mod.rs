@@ -49,6 +49,17 @@ impl Source for PostgresTable {
     }
 }
 
+/// Drops a slot, so that the server keeps no log for it. The publication stays: it costs nothing, and others may use it.
+///
+/// # Errors
+/// If the server is not reached, or does not drop it.
+pub(super) async fn drop_slot(config: &PostgresConfig, slot: &str) -> Result<(), SourceError> {
+    let client = connect(config).await?;
+    let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1";
+    let dropped = client.query_opt(drop, &[&slot]).await;
+    dropped.map(|_| ()).map_err(|error| explained(&format!("cannot drop the replication slot '{slot}'"), &error))
+}
+
 /// Where a change is: the place of its transaction's commit, and its number in the transaction.
 type Position = (u64, usize);
 
@@ -121,7 +132,7 @@ impl Reader<'_> {
         match row.get::<_, Option<String>>(0).as_deref() {
             Some("pgoutput") => Ok(false),
             other => Err(SourceError(format!(
-                "the replication slot '{}' is of the plugin {}: give another `slot`, or drop it",
+                "the replication slot '{}' is of the plugin {}: give another `consumer`, or drop it",
                 self.slot,
                 other.unwrap_or("of no logical replication"),
             ))),

@@ -3,9 +3,11 @@
 //! A connection is made for the first message and kept for the next; one that fails is dropped, and whoever offers the
 //! message offers it again.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::SourceError;
@@ -19,17 +21,41 @@ mod redis;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A connection that messages are sent by. A cheap handle.
-trait Publisher: Send + Sync {
-    /// Returns once the broker has the message, as far as it tells.
-    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>>;
+#[derive(Clone)]
+enum Connection {
+    Nats(nats::Subject),
+    JetStream(nats::Stream),
+    Mqtt(mqtt::Topic),
+    Redis(redis::Stream),
+}
 
-    /// The same connection once more.
-    fn again(&self) -> Box<dyn Publisher>;
+impl Connection {
+    async fn open(config: &SourceConfig) -> Result<Self, SourceError> {
+        Ok(match config {
+            SourceConfig::Nats(config) => Self::Nats(nats::Subject::connect(config).await?),
+            SourceConfig::JetStream(config) => Self::JetStream(nats::Stream::connect(config).await?),
+            SourceConfig::Mqtt(config) => Self::Mqtt(mqtt::Topic(config.clone())),
+            SourceConfig::Redis(config) => Self::Redis(redis::Stream::connect(config).await?),
+            SourceConfig::Bucket(_) | SourceConfig::Inbox(_) | SourceConfig::Postgres(_) => {
+                return Err(SourceError(format!("nothing is published to a source of the type {:?}", config.kind())));
+            }
+        })
+    }
+
+    /// Returns once the broker has the message, as far as it tells.
+    async fn publish(&self, message: &Message) -> Result<(), Refusal> {
+        match self {
+            Self::Nats(subject) => subject.publish(message).await,
+            Self::JetStream(stream) => stream.publish(message).await,
+            Self::Mqtt(topic) => topic.publish(message).await,
+            Self::Redis(stream) => stream.publish(message).await,
+        }
+    }
 }
 
 /// The connections to brokers, by the names of their sources.
 #[derive(Default)]
-pub(super) struct Publishers(Mutex<HashMap<String, (SourceConfig, Box<dyn Publisher>)>>);
+pub(super) struct Publishers(Mutex<HashMap<String, (SourceConfig, Connection)>>);
 
 impl Publishers {
     /// Sends a message. It may come twice if this fails, or is not waited for.
@@ -48,33 +74,26 @@ impl Publishers {
     }
 
     async fn send(&self, source: &str, config: &SourceConfig, message: &Message) -> Result<(), Refusal> {
-        let publisher = match self.open(source, config) {
-            Some(publisher) => publisher,
+        let connection = match self.opened(source, config) {
+            Some(connection) => connection,
             None => {
-                let publisher = connect(config).await.map_err(|error| Refusal::Held(error.0))?;
-                self.0.lock().insert(source.to_owned(), (config.clone(), publisher.again()));
-                publisher
+                let connection = Connection::open(config).await.map_err(|error| Refusal::Held(error.0))?;
+                self.0.lock().insert(source.to_owned(), (config.clone(), connection.clone()));
+                connection
             }
         };
-        publisher.publish(message).await
+        connection.publish(message).await
     }
 
-    fn open(&self, source: &str, config: &SourceConfig) -> Option<Box<dyn Publisher>> {
-        let open = self.0.lock();
-        open.get(source).filter(|(of, _)| of == config).map(|(_, publisher)| publisher.again())
+    /// Closes the connections to brokers that are no sources any more.
+    pub(super) fn keep(&self, sources: &BTreeMap<String, SourceConfig>) {
+        self.0.lock().retain(|name, (of, _)| sources.get(name) == Some(of));
     }
-}
 
-async fn connect(config: &SourceConfig) -> Result<Box<dyn Publisher>, SourceError> {
-    Ok(match config {
-        SourceConfig::Nats(config) => Box::new(nats::Subject::connect(config).await?),
-        SourceConfig::JetStream(config) => Box::new(nats::Stream::connect(config).await?),
-        SourceConfig::Mqtt(config) => Box::new(mqtt::Topic(config.clone())),
-        SourceConfig::Redis(config) => Box::new(redis::Stream::connect(config).await?),
-        SourceConfig::Bucket(_) | SourceConfig::Inbox(_) | SourceConfig::Postgres(_) => {
-            return Err(SourceError(format!("nothing is published to a source of the type {:?}", config.kind())));
-        }
-    })
+    fn opened(&self, source: &str, config: &SourceConfig) -> Option<Connection> {
+        let opened = self.0.lock();
+        opened.get(source).filter(|(of, _)| of == config).map(|(_, connection)| connection.clone())
+    }
 }
 
 fn held(what: &str, reason: impl std::fmt::Display) -> Refusal {

@@ -1,9 +1,8 @@
 //! Messages to an MQTT topic, with QoS 1.
 
-use futures_util::future::BoxFuture;
 use rumqttc::{AsyncClient, Event, Outgoing, Packet, QoS};
 
-use super::{Publisher, held};
+use super::held;
 use crate::{
     config::MqttConfig,
     delivery::Refusal,
@@ -16,7 +15,7 @@ use crate::{
 pub(super) struct Topic(pub(super) MqttConfig);
 
 impl Topic {
-    async fn send(&self, message: &Message) -> Result<(), Refusal> {
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), Refusal> {
         let topic = Mqtt(self.0.clone());
         let failed = |error: rumqttc::ClientError| held(&format!("cannot publish to '{}'", self.0.topic), error);
         let mut options =
@@ -30,15 +29,5 @@ impl Topic {
         client.try_disconnect().map_err(failed)?;
         while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {}
         Ok(())
-    }
-}
-
-impl Publisher for Topic {
-    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(self.send(message))
-    }
-
-    fn again(&self) -> Box<dyn Publisher> {
-        Box::new(self.clone())
     }
 }

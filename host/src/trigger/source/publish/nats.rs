@@ -4,9 +4,8 @@ use async_nats::{
     Client, PublishErrorKind,
     jetstream::{self, context::PublishErrorKind as StreamErrorKind, message::PublishMessage},
 };
-use futures_util::future::BoxFuture;
 
-use super::{Publisher, SourceError, held};
+use super::{SourceError, held};
 use crate::{
     config::{JetStreamConfig, NatsConfig},
     delivery::Refusal,
@@ -29,7 +28,7 @@ impl Subject {
         Ok(Self { client, subject: config.subject.clone() })
     }
 
-    async fn send(&self, message: &Message) -> Result<(), Refusal> {
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), Refusal> {
         let what = format!("cannot publish to '{}'", self.subject);
         let sent = self.client.publish(self.subject.clone(), message.body.clone().into()).await;
         sent.map_err(|error| match error.kind() {
@@ -37,16 +36,6 @@ impl Subject {
             _ => held(&what, error),
         })?;
         self.client.flush().await.map_err(|error| held(&what, error))
-    }
-}
-
-impl Publisher for Subject {
-    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(self.send(message))
-    }
-
-    fn again(&self) -> Box<dyn Publisher> {
-        Box::new(self.clone())
     }
 }
 
@@ -68,7 +57,7 @@ impl Stream {
     }
 
     /// The stream drops a message whose id it had in the last minutes, so one that is offered again comes once.
-    async fn send(&self, message: &Message) -> Result<(), Refusal> {
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), Refusal> {
         let what = format!("cannot publish to '{}' of the stream '{}'", self.subject, self.stream);
         let failed = |error: jetstream::context::PublishError| match error.kind() {
             StreamErrorKind::MaxPayloadExceeded => Refusal::Permanent(format!("{what}: {error}")),
@@ -80,15 +69,5 @@ impl Stream {
             .expected_stream(&self.stream);
         let acknowledged = self.context.send_publish(self.subject.clone(), publish).await.map_err(failed)?;
         acknowledged.await.map(drop).map_err(failed)
-    }
-}
-
-impl Publisher for Stream {
-    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(self.send(message))
-    }
-
-    fn again(&self) -> Box<dyn Publisher> {
-        Box::new(self.clone())
     }
 }
