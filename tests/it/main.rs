@@ -18,6 +18,7 @@ mod initializer;
 mod instances;
 mod limits;
 mod management;
+mod many_functions;
 mod mapped_code;
 mod observability;
 mod official_sdks;
