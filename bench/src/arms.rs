@@ -5,7 +5,9 @@ use std::{rc::Rc, time::Duration};
 use anyhow::Context as _;
 
 use crate::{
-    CONNECTIONS, load, native,
+    CONNECTIONS,
+    alike::{self, Answer},
+    load, native,
     peers::{self, Peer},
     process::Server,
     wisp,
@@ -68,7 +70,26 @@ pub(crate) fn start(wanted: &[String]) -> Vec<Arm> {
         arms.push(Arm::new(name, &shared(name, start()), "/", 0));
     }
     arms.retain(|arm| is_wanted(arm.name));
+    check_yardstick(&mut arms);
     arms
+}
+
+/// Two servers are compared only if they answer alike: wisp is not measured against a yardstick that does less.
+fn check_yardstick(arms: &mut [Arm]) {
+    for (native, wisp) in [(NAMES[0], "wisp, Rust, warm"), (NAMES[1], "wisp, Rust, warm, 20 headers")] {
+        let answer = |name: &str| {
+            let arm = arms.iter().find(|arm| arm.name == name)?;
+            let server = arm.server.as_ref().ok()?;
+            Some(Answer::ask(server.address, &arm.path).with_context(|| format!("{name} does not answer")))
+        };
+        let (Some(left), Some(right)) = (answer(native), answer(wisp)) else { continue };
+        let alike = left.and_then(|left| alike::check((native, left), (wisp, right?)));
+        if let Err(error) = alike
+            && let Some(arm) = arms.iter_mut().find(|arm| arm.name == native)
+        {
+            arm.give_up(one_line(&error));
+        }
+    }
 }
 
 fn shared(name: &str, started: anyhow::Result<Server>) -> Result<Rc<Server>, String> {
@@ -92,12 +113,14 @@ impl Arm {
         let Ok(server) = &self.server else { return };
         match self.loaded(server, turn) {
             Ok(turn) => self.turns.push(turn),
-            Err(error) => {
-                let reason = one_line(&error.context("it fails under load"));
-                eprintln!("{}: {reason}", self.name);
-                self.server = Err(reason);
-            }
+            Err(error) => self.give_up(one_line(&error.context("it fails under load"))),
         }
+    }
+
+    /// It is not measured from here on.
+    fn give_up(&mut self, reason: String) {
+        eprintln!("{}: {reason}", self.name);
+        self.server = Err(reason);
     }
 
     fn loaded(&self, server: &Server, turn: Duration) -> anyhow::Result<Turn> {

@@ -15,6 +15,7 @@ use ::wisp::bench::machine::Calibration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+mod alike;
 mod arms;
 mod cold;
 mod density;

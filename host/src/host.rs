@@ -533,8 +533,12 @@ impl FunctionHost {
     }
 
     /// Leases an instance of a revision: see [`invoke::lease`].
-    pub(crate) async fn lease(&self, revision: Arc<Revision>, invocation: Invocation) -> Result<Lease, InvokeError> {
-        invoke::lease(revision, invocation).await
+    pub(crate) fn lease(
+        &self,
+        revision: Arc<Revision>,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Lease, InvokeError>> + Send + use<> {
+        invoke::lease(revision, invocation)
     }
 
     /// Resolves a target and hands an event to it.

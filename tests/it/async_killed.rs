@@ -4,10 +4,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +14,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{MISBEHAVE, Recorder, client};
+use support::{HostProcess, MISBEHAVE, Recorder, client};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -31,37 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(75);
 const FEWEST_KILLS: usize = 25;
 
 const CLIENTS: usize = 4;
-
-/// A host that is killed when it is dropped.
-struct Host {
-    process: Child,
-    api: SocketAddr,
-}
-
-impl Host {
-    fn start(config: &Path) -> Self {
-        let mut process = Command::new(support::binary())
-            .args(["serve", "--json", "--config"])
-            .arg(config)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        let api = addresses["apiListen"].as_str().unwrap().parse().unwrap();
-        Self { process, api }
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // SIGKILL: nothing is flushed, nothing is said.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// One request on a connection of its own; `None` if the host is killed meanwhile.
 async fn ask(api: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String)> {
@@ -129,12 +96,12 @@ async fn a_host_that_is_killed_a_hundred_times_loses_no_event_and_repeats_only_w
     let next = Arc::new(AtomicUsize::new(0));
     let (mut acknowledged, mut done) = (Vec::new(), HashMap::new());
     // The first start compiles the component.
-    drop(Host::start(&config));
+    drop(HostProcess::start(&config));
 
     let mut kills = 0;
     while kills < KILLS && began.elapsed() < PATIENCE {
         recorder.set_generation(kills);
-        let host = Host::start(&config);
+        let host = HostProcess::start(&config);
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| tokio::spawn(submit(host.api, recorder.address, next.clone(), stop.clone())))
@@ -152,7 +119,7 @@ async fn a_host_that_is_killed_a_hundred_times_loses_no_event_and_repeats_only_w
         }
     }
     recorder.set_generation(kills);
-    let host = Host::start(&config);
+    let host = HostProcess::start(&config);
     finish(&host, &recorder, &acknowledged).await;
     drop(host);
     assert!(kills >= FEWEST_KILLS, "the machine is too slow for this test: {kills} kills in {:?}", began.elapsed());
@@ -162,7 +129,7 @@ async fn a_host_that_is_killed_a_hundred_times_loses_no_event_and_repeats_only_w
 }
 
 /// Waits until nothing is left to do.
-async fn finish(host: &Host, recorder: &Recorder, acknowledged: &[String]) {
+async fn finish(host: &HostProcess, recorder: &Recorder, acknowledged: &[String]) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let metrics = client::send(host.api, "GET", "/metrics", &[], Vec::new()).await.text();

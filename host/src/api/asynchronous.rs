@@ -60,6 +60,7 @@ pub(crate) fn new_event(headers: &HeaderMap, id: RequestId) -> Result<NewEvent, 
         trace_parent: header_text(headers, "traceparent"),
         payload: Bytes::new(),
         trigger: None,
+        depth: 0,
     })
 }
 

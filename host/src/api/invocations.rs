@@ -19,6 +19,9 @@ use crate::{
 /// Bytes of log that a caller gets back.
 const LOG_TAIL: usize = 4 << 10;
 
+/// Whether the caller waits for the answer.
+pub(crate) const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
+
 /// The headers that scripts in a browser may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,x-fc-max-memory-usage,x-fc-log-result,\
@@ -87,7 +90,7 @@ struct Version {
 
 /// What `x-fc-invocation-type` says.
 pub(crate) fn is_asynchronous(headers: &HeaderMap) -> Result<bool, PlatformError> {
-    match headers.get("x-fc-invocation-type").map(HeaderValue::as_bytes) {
+    match headers.get(&INVOCATION_TYPE).map(HeaderValue::as_bytes) {
         None | Some(b"Sync") => Ok(false),
         Some(b"Async") => Ok(true),
         Some(other) => Err(PlatformError::invalid_argument(format!(

@@ -24,8 +24,8 @@ pub(super) async fn handle(
     let path: Vec<_> = path.iter().map(|segment| decoded(segment)).collect();
     let path: Vec<_> = path.iter().map(String::as_str).collect();
     match (method, path.as_slice()) {
-        (&Method::GET, []) => Ok(json_response(&json!({ "triggers": list(triggers, query) }))),
-        (&Method::GET, name) => Ok(json_response(&triggers.describe_one(&name.join("/"))?)),
+        (&Method::GET, []) => Ok(json_response(&json!({ "triggers": list(triggers, query).await }))),
+        (&Method::GET, name) => Ok(json_response(&triggers.describe_one(&name.join("/")).await?)),
         (&Method::POST, [name @ .., "fire"]) => done("fired", &triggers.fire(&name.join("/")).await?),
         (&Method::POST, [name @ .., "pause"]) => done("paused", &triggers.set_paused(&name.join("/"), true).await?),
         (&Method::POST, [name @ .., "resume"]) => done("resumed", &triggers.set_paused(&name.join("/"), false).await?),
@@ -33,12 +33,12 @@ pub(super) async fn handle(
     }
 }
 
-fn list(triggers: &Triggers, query: Option<&str>) -> Vec<Value> {
+async fn list(triggers: &Triggers, query: Option<&str>) -> Vec<Value> {
     let wanted = ["service", "function"].map(|key| (key, query_value(query, key)));
     let is_wanted = |trigger: &Value| {
         wanted.iter().all(|(key, wanted)| wanted.as_deref().is_none_or(|wanted| trigger[*key].as_str() == Some(wanted)))
     };
-    triggers.describe().into_iter().filter(is_wanted).collect()
+    triggers.describe().await.into_iter().filter(is_wanted).collect()
 }
 
 fn done(what: &str, id: &str) -> Result<Response<ResponseBody>, PlatformError> {

@@ -76,11 +76,16 @@ impl ListenArgs {
 pub(super) async fn deployed(config: &Config, runtimes: &RuntimesArgs) -> Result<FunctionHost, Failure> {
     let host = empty(config)?;
     host.build_packages_with(runtimes.open(host.loader().clone(), config)?);
-    host.open_catalog().await?;
-    deploy(&host, config).await?;
-    delivery::start(&host, &config.events, &config.server.data_dir)?;
-    trigger::start(&host)?;
+    put_in_force(&host, config).await?;
     Ok(host)
+}
+
+/// Opens the catalog, deploys the configuration's functions, and starts events and triggers, which need them.
+pub(super) async fn put_in_force(host: &FunctionHost, config: &Config) -> Result<(), Failure> {
+    host.open_catalog().await?;
+    deploy(host, config).await?;
+    delivery::start(host, &config.events, &config.server.data_dir)?;
+    Ok(trigger::start(host)?)
 }
 
 /// A host without functions.

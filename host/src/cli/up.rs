@@ -14,8 +14,8 @@ use tokio::{
     task::spawn_blocking,
 };
 use wisp::{
-    catalog::Revision, component::runtime::Runtimes, config::Config, delivery, host::FunctionHost, server::Listeners,
-    telemetry::LogFollower, trigger,
+    catalog::Revision, component::runtime::Runtimes, config::Config, host::FunctionHost, server::Listeners,
+    telemetry::LogFollower,
 };
 
 use super::{
@@ -105,10 +105,7 @@ async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<Ex
         return Err(anyhow!("{} could not be built, so nothing is served", counted(failed, "component")).into());
     }
     host.build_packages_with(runtimes.clone());
-    host.open_catalog().await?;
-    serving::deploy(&host, &config).await?;
-    delivery::start(&host, &config.events, &config.server.data_dir)?;
-    trigger::start(&host)?;
+    serving::put_in_force(&host, &config).await?;
     let listeners = Listeners::bind(host.server()).await?;
     serving::announce(&config, &listeners);
     anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));

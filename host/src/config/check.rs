@@ -105,6 +105,7 @@ pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Resu
     });
     found.check_routes(&problems);
     found.check_triggers(&problems);
+    found.check_destinations(&problems);
     let problems = problems.into_sorted();
     match host {
         Some(host) if problems.is_empty() => Ok(found.into_config(host)),

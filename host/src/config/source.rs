@@ -97,6 +97,35 @@ impl SourceConfig {
         }
     }
 
+    /// Whether a message can be sent to it, too.
+    ///
+    /// # Errors
+    /// Why not, and what to do; to be said after the source's name.
+    pub fn check_outlet(&self) -> Result<(), String> {
+        let one = |key: &str, text: &str, wildcards: &[char]| {
+            if text.contains(wildcards) {
+                return Err(format!(
+                    "has the {key} {text:?}, which stands for several, so nothing can be sent to it; add a source with the one \
+                     {key} that is meant"
+                ));
+            }
+            Ok(())
+        };
+        match self {
+            Self::Inbox(InboxConfig { kind: InboxKind::Queue | InboxKind::Topic, .. }) | Self::Redis(_) => Ok(()),
+            Self::Nats(config) => one("subject", &config.subject, &['*', '>']),
+            Self::Mqtt(config) => one("topic", &config.topic, &['+', '#']),
+            Self::JetStream(config) => match &config.subject {
+                Some(subject) => one("subject", subject, &['*', '>']),
+                None => Err("has no `subject`, so nothing can be sent to it; give the one that is meant".to_owned()),
+            },
+            Self::Inbox(_) | Self::Bucket(_) | Self::Postgres(_) => Err(format!(
+                "is of the type {:?}, to which nothing is sent; there are queue, topic, nats, jetstream, mqtt and redis",
+                self.kind()
+            )),
+        }
+    }
+
     /// Where it is, without user and password; empty if it is no broker.
     pub fn endpoint(&self) -> String {
         match self {

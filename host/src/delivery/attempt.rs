@@ -11,12 +11,11 @@ use tokio::sync::oneshot;
 use super::{
     Shared, conclude,
     destination::{Destination, DestinationKind},
-    event::{DestinationStatus, Event, Progress, Status, Submission},
-    record::record,
+    event::{DestinationStatus, Event, Progress, Status},
+    offer::{self, Handed},
     schedule::LaneKey,
     settle::{Attempt, Outcome, Settlement, settle},
     storage::{Change, EventsError},
-    webhook::{self, Refusal},
 };
 use crate::{
     catalog::{ResolveError, Revision, Target},
@@ -24,10 +23,6 @@ use crate::{
     host::FunctionHost,
     invoke::{Invocation, InvokeError, RequestId, epoch_ms},
 };
-
-/// How many events may lead to one another by their destinations, so that two functions that are each other's destination
-/// come to an end.
-const LONGEST_CHAIN: u32 = 16;
 
 /// Pause before a change that was not written is written again.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
@@ -53,9 +48,7 @@ pub(super) async fn take_turn(
         return Turn::Throttled(event, super::settle::pause(lane_pauses));
     }
     if event.status().is_settled() {
-        let record = offer(&shared, &mut event).await;
-        keep(&shared, &event, record).await;
-        return Turn::Done(event);
+        return offer::take_turn(&shared, event, lane_pauses).await;
     }
     let Some(host) = shared.host.upgrade() else { return Turn::Throttled(event, WRITE_AGAIN) };
     let policy = shared.policy(&host, &event.submission);
@@ -134,7 +127,7 @@ async fn told(stop: &mut oneshot::Receiver<()>) {
 }
 
 /// Why an event's function cannot be called.
-enum Unresolved {
+pub(super) enum Unresolved {
     /// It is switched off, or cannot be loaded: that may change.
     Unavailable(String),
     /// It is gone, or takes no events.
@@ -152,7 +145,7 @@ impl Unresolved {
         outcome
     }
 
-    fn message(self) -> String {
+    pub(super) fn message(self) -> String {
         match self {
             Self::Unavailable(message) | Self::Invalid(message) => message,
         }
@@ -160,7 +153,7 @@ impl Unresolved {
 }
 
 /// The function that is meant, if it takes events.
-fn resolve(host: &FunctionHost, target: &Target<'_>) -> Result<Arc<Revision>, Unresolved> {
+pub(super) fn resolve(host: &FunctionHost, target: &Target<'_>) -> Result<Arc<Revision>, Unresolved> {
     let revision = match host.catalog().resolve(target) {
         Ok(found) => found.revision.clone(),
         Err(error @ (ResolveError::Unavailable { .. } | ResolveError::Disabled { .. })) => {
@@ -242,94 +235,35 @@ pub(super) async fn settle_and_keep(
 ) {
     let now = now_ms();
     let destination = conclude::conclude(event, settlement, policy, now);
-    let record = destination.and_then(|destination| record_event(shared, host, event, &destination, now));
-    keep(shared, event, record).await;
+    let handed = destination.and_then(|destination| offer::at_once(shared, host, event, &destination, now));
+    keep(shared, event, handed).await;
     if event.status().is_settled() {
         shared.counters.settled(event.status());
     }
 }
 
-/// The record as an event of the function that is the destination. It is accepted with the settlement, in one step.
-fn record_event(
-    shared: &Shared,
-    host: &FunctionHost,
-    event: &mut Event,
-    destination: &Destination,
-    now: u64,
-) -> Option<Submission> {
-    let DestinationKind::Function { service, function, qualifier } = &destination.kind else { return None };
-    let mut submission = Submission {
-        request_id: RequestId::new().as_str().to_owned(),
-        service: "".into(),
-        function: function.as_str().into(),
-        qualifier: qualifier.as_str().into(),
-        invocation_id: None,
-        trace_parent: event.submission.trace_parent.clone(),
-        received: now,
-        depth: event.submission.depth + 1,
-        trigger: None,
-        payload: record(event, &shared.identity, now),
-    };
-    let target = Target { service: service.as_deref(), function, qualifier };
-    let revision = if submission.depth > LONGEST_CHAIN {
-        Err(format!("more than {LONGEST_CHAIN} events led to one another by their destinations"))
-    } else {
-        resolve(host, &target).map_err(Unresolved::message)
-    };
-    match revision {
-        Ok(revision) => {
-            submission.service = revision.function.service.clone();
-            submission.function = revision.function.name.clone();
-            if shared.policy(host, &submission).stateful {
-                submission.invocation_id = Some(submission.request_id.clone());
-            }
-            conclude::delivered(event);
-            Some(submission)
-        }
-        Err(message) => {
-            conclude::refused(event, Refusal::Permanent(message), now);
-            None
-        }
-    }
-}
-
-/// Offers the record of a settled event to its destination. A function is one here only if it was not there when the event
-/// was settled, and somebody redrove it; then the record is its event.
-async fn offer(shared: &Shared, event: &mut Event) -> Option<Submission> {
-    let given = event.progress.destination.as_deref().unwrap_or_default().parse::<Destination>();
-    let offered = match given {
-        Ok(Destination { kind: DestinationKind::Webhook(url), .. }) => {
-            let record = record(event, &shared.identity, now_ms());
-            webhook::post(&url, &event.submission.request_id, record).await
-        }
-        Ok(function) => {
-            let host = shared.host.upgrade()?;
-            return record_event(shared, &host, event, &function, now_ms());
-        }
-        Err(message) => Err(Refusal::Permanent(message)),
-    };
-    match offered {
-        Ok(()) => conclude::delivered(event),
-        Err(refusal) => conclude::refused(event, refusal, now_ms()),
-    }
-    None
-}
-
-/// Makes an event's progress durable, or forgets an event that nobody will ask for; its record, if it became an event, in
-/// the same step. A disk that fails is tried until it does not: the event keeps its place, so that whoever submits meets a
-/// full queue.
-async fn keep(shared: &Shared, event: &Event, record: Option<Submission>) {
+/// Makes an event's progress durable, or forgets an event that nobody will ask for; what its record became, in the same
+/// step. A disk that fails is tried until it does not: the event keeps its place, so that whoever submits meets a full queue.
+pub(super) async fn keep(shared: &Shared, event: &Event, handed: Option<Handed>) {
     let progress = &event.progress;
     let gone = !progress.is_open() && !progress.dead && !event.submission.is_stateful();
     let own = if gone { Change::Remove(event.seq) } else { Change::Update(event.seq, Box::new(progress.clone())) };
     loop {
         let (mut changes, mut places) = (vec![own.clone()], Vec::new());
-        if let Some(record) = &record {
-            let key = (record.service.clone(), record.function.clone());
-            places.push(shared.places.grant(key, record.payload.len()));
-            changes.push(Change::Insert(Box::new((record.clone(), Progress::new(record.received)))));
+        match &handed {
+            Some(Handed::Event(record)) => {
+                let key = (record.service.clone(), record.function.clone());
+                places.push(shared.places.grant(key, record.payload.len()));
+                changes.push(Change::Insert(Box::new(((**record).clone(), Progress::new(record.received)))));
+            }
+            Some(Handed::Post(post)) => changes.extend(post.notes().map(Change::Note)),
+            None => {}
         }
-        if shared.writer.commit(changes, places).await.is_ok() || shared.is_ended() {
+        let kept = shared.writer.commit(changes, places).await.is_ok();
+        if kept || shared.is_ended() {
+            if kept && let Some(Handed::Post(post)) = handed {
+                post.kept();
+            }
             break;
         }
         tokio::time::sleep(WRITE_AGAIN).await;
@@ -343,9 +277,14 @@ async fn keep(shared: &Shared, event: &Event, record: Option<Submission>) {
 pub(super) fn lane(event: &Event) -> LaneKey {
     if event.progress.destination_status == Some(DestinationStatus::Pending)
         && let Ok(destination) = event.progress.destination.as_deref().unwrap_or_default().parse::<Destination>()
-        && let DestinationKind::Webhook(url) = destination.kind
     {
-        return LaneKey::Webhook(url.authority().map_or("", |authority| authority.as_str()).into());
+        match destination.kind {
+            DestinationKind::Webhook(url) => {
+                return LaneKey::Webhook(url.authority().map_or("", |authority| authority.as_str()).into());
+            }
+            DestinationKind::Source { name, .. } => return LaneKey::Source(name.into()),
+            DestinationKind::Function { .. } | DestinationKind::Unknown => {}
+        }
     }
     LaneKey::Function((event.submission.service.clone(), event.submission.function.clone()))
 }

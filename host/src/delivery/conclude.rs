@@ -7,13 +7,16 @@ use bytes::Bytes;
 use super::{
     destination::Destination,
     event::{DestinationStatus, Event, Status},
+    offer::Refusal,
     settle::{Settlement, pause},
-    webhook::Refusal,
 };
 use crate::config::AsyncConfig;
 
 /// How often a record is offered to a webhook: with the pauses between, for about half an hour.
 const DELIVERIES: u32 = 16;
+
+/// The longest pause of a lane whose queue is full or whose broker is away: one record asks for all.
+const LONGEST_HOLD: Duration = Duration::from_secs(15);
 
 /// What a result may have to be kept, as Function Compute's `returnPayload`.
 const LONGEST_RESPONSE: usize = 1 << 20;
@@ -47,6 +50,7 @@ pub(super) fn conclude(
     event.progress.ended = Some(now);
     event.progress.pauses = 0;
     event.progress.due = now;
+    event.progress.since = now;
     event.progress.destination = destination.as_ref().map(ToString::to_string);
     event.progress.destination_status = destination.as_ref().map(|_| DestinationStatus::Pending);
     let given_up = matches!(status, Status::Failed | Status::Expired | Status::Invalid);
@@ -83,7 +87,7 @@ pub(super) fn refused(event: &mut Event, refusal: Refusal, now: u64) {
     let progress = &mut event.progress;
     let (message, again) = match refusal {
         Refusal::Temporary(message) => (message, progress.pauses + 1 < DELIVERIES),
-        Refusal::Permanent(message) => (message, false),
+        Refusal::Held(message) | Refusal::Permanent(message) => (message, false),
     };
     progress.destination_error = Some(message);
     if again {
@@ -95,12 +99,35 @@ pub(super) fn refused(event: &mut Event, refusal: Refusal, now: u64) {
     }
 }
 
+/// Notes that the destination takes nothing for the moment. Returns how long its lane pauses; `None` if the record is as old
+/// as an event of its function may be, so that the event becomes a dead letter.
+pub(super) fn held(
+    event: &mut Event,
+    message: String,
+    lane_pauses: u32,
+    max_age: Duration,
+    now: u64,
+) -> Option<Duration> {
+    let age = Duration::from_millis(now.saturating_sub(event.progress.since));
+    match max_age.checked_sub(age) {
+        None | Some(Duration::ZERO) => {
+            refused(event, Refusal::Held(message), now);
+            None
+        }
+        Some(left) => {
+            event.progress.destination_error = Some(message);
+            Some(pause(lane_pauses).min(LONGEST_HOLD).min(left))
+        }
+    }
+}
+
 /// Starts a dead letter over: its call, or, if only its record was not taken, the delivery.
 pub(super) fn redrive(event: &mut Event, now: u64) {
     let record_alone = event.status() == Status::Succeeded && event.progress.destination_status.is_some();
     event.progress.dead = false;
     event.progress.pauses = 0;
     event.progress.due = now;
+    event.progress.since = now;
     if record_alone {
         event.progress.destination_status = Some(DestinationStatus::Pending);
         return;
@@ -111,7 +138,6 @@ pub(super) fn redrive(event: &mut Event, now: u64) {
     event.progress.destination = None;
     event.progress.destination_status = None;
     event.progress.destination_error = None;
-    event.progress.since = now;
 }
 
 #[cfg(test)]
@@ -191,6 +217,21 @@ mod tests {
             (Duration::from_secs(20 * 60)..Duration::from_secs(40 * 60)).contains(&half_an_hour),
             "{half_an_hour:?}"
         );
+    }
+
+    #[test]
+    fn a_record_is_held_as_long_as_an_event_may_live_and_then_it_is_dead() {
+        let mut event = event(None);
+        conclude(&mut event, Settlement::Succeeded, &policy(Some("queue:q"), None), 1_000);
+        let age = Duration::from_secs(60);
+        assert_eq!(held(&mut event, "full".into(), 0, age, 1_000), Some(Duration::from_millis(500)));
+        assert_eq!(held(&mut event, "full".into(), 30, age, 2_000), Some(LONGEST_HOLD));
+        assert_eq!(held(&mut event, "full".into(), 30, age, 60_000), Some(Duration::from_secs(1)));
+        assert!(event.progress.is_open());
+        assert_eq!(held(&mut event, "full".into(), 30, age, 61_000), None);
+        assert!(event.progress.dead && event.progress.destination_error.as_deref() == Some("full"));
+        redrive(&mut event, 90_000);
+        assert!(held(&mut event, "full".into(), 0, age, 90_000).is_some(), "its time starts over");
     }
 
     #[test]

@@ -29,8 +29,8 @@ use super::{
 /// Bytes of waiting events' payloads that are kept in memory; the others are read when their turn comes.
 const RESIDENT: usize = 64 << 20;
 
-/// Records that are delivered to one webhook at a time.
-const WEBHOOK_CONCURRENCY: usize = 8;
+/// Records that are delivered to one webhook, or one source, at a time.
+const DESTINATION_CONCURRENCY: usize = 8;
 
 /// The longest sleep: a clock that was set is noticed after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -130,9 +130,16 @@ impl Dispatcher {
         self.waiting.insert(waiting.event.seq, waiting);
     }
 
-    /// Lets the payload go if there are too many bytes of them.
+    /// Lets the payload go if there are too many bytes of them. A record that waits may do so for days: it needs neither
+    /// payload nor response until its turn.
     fn make_room(&mut self, waiting: &mut Waiting) {
-        let length = waiting.event.submission.payload.len();
+        let event = &mut waiting.event;
+        if event.status().is_settled() {
+            (event.submission.payload, event.progress.response) = (bytes::Bytes::new(), bytes::Bytes::new());
+            waiting.loaded = false;
+            return;
+        }
+        let length = event.submission.payload.len();
         if self.resident + length > RESIDENT {
             waiting.event.submission.payload = bytes::Bytes::new();
             waiting.loaded = false;
@@ -146,7 +153,7 @@ impl Dispatcher {
         let config = self.shared.config.clone();
         while self.schedule.running() < config.concurrency.get() {
             let limit = |lane: &LaneKey| match lane {
-                LaneKey::Webhook(_) => WEBHOOK_CONCURRENCY,
+                LaneKey::Webhook(_) | LaneKey::Source(_) => DESTINATION_CONCURRENCY,
                 LaneKey::Function((service, function)) => {
                     let most = host.most_concurrent(service, function);
                     most.min(config.function_concurrency.get()).max(1)

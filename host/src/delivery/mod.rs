@@ -1,7 +1,7 @@
 //! Asynchronous invocations: accepted once they are durable, called at least once, never after they were settled.
 //!
 //! `submit` ▸ the writer's commit ▸ dispatcher ▸ a turn (lease, call, [`settle`]) ▸ commit ▸ the destination's turn, if it
-//! is a webhook. What nobody takes is kept as a dead letter.
+//! is a webhook or a broker ([`offer`]). What nobody takes is kept as a dead letter.
 //!
 //! One thread writes (`writer`), one task knows whose turn it is (`dispatcher`, by `schedule`); what is decided is decided
 //! in pure functions (`settle`, `conclude`). Reads go to a blocking thread. No request waits for the disk on a worker.
@@ -26,6 +26,7 @@ pub mod describe;
 mod destination;
 mod dispatcher;
 mod event;
+mod offer;
 mod operations;
 mod places;
 mod record;
@@ -37,6 +38,7 @@ mod storage;
 mod webhook;
 mod writer;
 
+pub(crate) use self::offer::Refusal;
 use self::{
     attempt::now_ms,
     counters::Counters,
@@ -90,6 +92,8 @@ pub struct NewEvent {
     pub trace_parent: Option<String>,
     /// The trigger that brought it.
     pub trigger: Option<Arc<str>>,
+    /// How many events led to it by their destinations.
+    pub depth: u32,
 }
 
 /// Why an event was not accepted.
@@ -192,7 +196,7 @@ impl Delivery {
         notes: Vec<Note>,
     ) -> Result<Option<String>, SubmitError> {
         let mut submission = self.submission(&target, new.payload, new.request_id, new.trace_parent)?;
-        submission.trigger = new.trigger;
+        (submission.trigger, submission.depth) = (new.trigger, new.depth);
         let (submission, due) = self.with_id(submission, new.invocation_id, new.stateful, new.delay);
         let key = (submission.service.clone(), submission.function.clone());
         let place = self.shared.places.take(key, submission.payload.len()).inspect_err(|_| {

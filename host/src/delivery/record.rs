@@ -32,11 +32,27 @@ const LONGEST: usize = 1 << 20;
 /// The record of an event that is settled. Payloads are texts; one that is not UTF-8 is given in base64, and one that is too
 /// long is left out, the response first; a key beside it says so.
 pub(super) fn record(event: &Event, identity: &Identity, now: u64) -> Bytes {
+    let (request, response) = (event.submission.payload.len(), event.progress.response.len());
+    record_with(event, identity, now, (request <= LONGEST, request + response <= LONGEST)).into()
+}
+
+/// The same as a message whose text, as a text in JSON, has at most `longest` bytes, unless it has more without payloads.
+pub(super) fn record_within(event: &Event, identity: &Identity, now: u64, longest: usize) -> Bytes {
+    let mut record = record(event, identity, now);
+    for payloads in [(true, false), (false, false)] {
+        let escapes = record.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+        if record.len() + escapes <= longest {
+            break;
+        }
+        record = record_with(event, identity, now, payloads).into();
+    }
+    record
+}
+
+fn record_with(event: &Event, identity: &Identity, now: u64, (with_request, with_response): (bool, bool)) -> String {
     let (submission, progress) = (&event.submission, &event.progress);
     let error = progress.error.as_deref().unwrap_or_default();
     let by_function = matches!(progress.status, Status::Succeeded | Status::Failed);
-    let (request, response) = (&submission.payload, &progress.response);
-    let fits_both = request.len() + response.len() <= LONGEST;
     let mut record = json!({
         "timestamp": now,
         "requestContext": {
@@ -51,10 +67,10 @@ pub(super) fn record(event: &Event, identity: &Identity, now: u64) -> Bytes {
         },
     });
     if let Some(record) = record.as_object_mut() {
-        payload(record, "requestPayload", request, request.len() <= LONGEST);
-        payload(record, "responsePayload", response, fits_both);
+        payload(record, "requestPayload", &submission.payload, with_request);
+        payload(record, "responsePayload", &progress.response, with_response);
     }
-    Bytes::from(record.to_string())
+    record.to_string()
 }
 
 /// Why it came to this; empty if it succeeded.
@@ -158,6 +174,27 @@ mod tests {
         assert_eq!(record["responsePayloadOmittedBytes"], LONGEST - 1);
         event.submission.payload = vec![b'x'; LONGEST + 1].into();
         assert_eq!(record_of(&event)["requestPayloadOmittedBytes"], LONGEST + 1);
+    }
+
+    #[test]
+    fn a_message_has_the_payloads_that_it_has_room_for() {
+        let identity = Identity { region: "local".into(), account: "0".into() };
+        let mut event = event(Status::Succeeded, None);
+        (event.submission.payload, event.progress.response) = (vec![b'"'; 100].into(), vec![b'x'; 100].into());
+        let within = |longest| -> Value {
+            let record = record_within(&event, &identity, 0, longest);
+            let escaped = Value::from(std::str::from_utf8(&record).unwrap()).to_string();
+            assert!(longest == 0 || escaped.len() <= longest + 2, "{} of {longest}", escaped.len());
+            serde_json::from_slice(&record).unwrap()
+        };
+        let kept = |longest| {
+            let record = within(longest);
+            ["requestPayload", "responsePayload"].map(|key| !record[key].as_str().unwrap().is_empty())
+        };
+        assert_eq!(kept(1_000), [true, true]);
+        assert_eq!(kept(820), [true, false]);
+        assert_eq!(kept(460), [false, false]);
+        assert_eq!(kept(0), [false, false]);
     }
 
     #[test]

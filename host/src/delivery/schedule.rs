@@ -1,6 +1,7 @@
 //! Whose turn it is: a pure structure, told the time, that knows numbers of events and the lanes they belong to.
 //!
-//! A lane is what is treated alike and must not disturb others: the calls of one function, the records for one webhook.
+//! A lane is what is treated alike and must not disturb others: the calls of one function, the records for one
+//! webhook or one source.
 //! Lanes take turns, one event each; inside a lane the order is that of acceptance. A lane that is throttled pauses as a
 //! whole, so that its order holds and nobody asks again and again.
 
@@ -17,6 +18,8 @@ pub(super) enum LaneKey {
     Function(FunctionKey),
     /// The authority of its URL.
     Webhook(Arc<str>),
+    /// One of `[sources]` that is a destination.
+    Source(Arc<str>),
 }
 
 #[derive(Default)]

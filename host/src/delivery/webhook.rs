@@ -17,17 +17,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+use super::offer::Refusal;
+
 /// From the look-up of the name to the head of the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Why a webhook did not take a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It may take it later.
-    Temporary(String),
-    /// It never will.
-    Permanent(String),
-}
 
 /// Posts a record; `Ok` if the answer's status is 2xx. Redirections are not followed: a destination is what was configured.
 pub(super) async fn post(url: &Uri, request_id: &str, record: Bytes) -> Result<(), Refusal> {

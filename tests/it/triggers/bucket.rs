@@ -34,7 +34,7 @@ async fn what_changes_while_the_host_is_killed_is_told_at_the_next_start_and_not
     let (directory, bucket) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (config, path) = (written(directory.path(), &toml(bucket.path(), "")), bucket.path());
     fs::write(path.join("before.txt"), "was there").unwrap();
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     has_state(host.api, "t", "running").await;
     fs::create_dir(path.join("a")).unwrap();
     fs::write(path.join("a/one.txt"), "one").unwrap();
@@ -50,10 +50,10 @@ async fn what_changes_while_the_host_is_killed_is_told_at_the_next_start_and_not
     fs::write(path.join("two.txt"), "two").unwrap();
     fs::remove_file(path.join("before.txt")).unwrap();
     fs::write(path.join("a/one.txt"), "another").unwrap();
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     in_time("all of it is told", || async { changes(host.api).await.len() >= 4 }).await;
     drop(host);
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     has_state(host.api, "t", "running").await;
     fs::write(path.join("last.txt"), "").unwrap();
     in_time("the last is told", || async { changes(host.api).await.contains(&put("last.txt")) }).await;

@@ -17,7 +17,7 @@ async fn a_message_that_was_acknowledged_survives_the_kill_of_the_host_and_comes
         + &trigger("q", "eventbridge", "jobs", "");
     let config = written(directory.path(), &format!("{SOURCES}{KEEPER}{triggers}"));
     let bearer = [("authorization", "Bearer sesame-open-sesame")];
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     for name in ["t", "tagged", "q"] {
         has_state(host.api, name, "running").await;
         assert_eq!(post(host.api, &format!("/wisp/triggers/{name}/pause"), &[], "").await.status, 200);
@@ -34,7 +34,7 @@ async fn a_message_that_was_acknowledged_survives_the_kill_of_the_host_and_comes
     assert_eq!(post(host.api, "/queues/jobs/messages", &[], "job").await.status, 403);
     assert_eq!(post(host.api, "/queues/jobs/messages", &bearer, "job").await.status, 201);
     drop(host);
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     for name in ["t", "tagged", "q"] {
         assert_eq!(post(host.api, &format!("/wisp/triggers/{name}/resume"), &[], "").await.status, 200);
     }
@@ -43,7 +43,7 @@ async fn a_message_that_was_acknowledged_survives_the_kill_of_the_host_and_comes
     })
     .await;
     drop(host);
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     has_state(host.api, "t", "running").await;
     assert_eq!(post(host.api, "/topics/news/messages", &[], "five").await.status, 201);
     in_time("the next one comes", || async { payloads(host.api, "t").await.len() > 3 }).await;

@@ -3,16 +3,14 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
-use support::{Answer, Recorder, TestHost, client};
+use support::{Answer, HostProcess, Recorder, TestHost, client};
 
 mod brokers;
 mod bucket;
@@ -79,37 +77,6 @@ pub(crate) async fn post(api: SocketAddr, path: &str, headers: &[(&str, &str)], 
 /// The component of `misbehave` as the API takes it.
 pub(crate) fn zip() -> String {
     BASE64_STANDARD.encode(fs::read(&*support::MISBEHAVE).unwrap())
-}
-
-/// The real binary, which is killed when it is dropped.
-pub(crate) struct Process {
-    process: Child,
-    pub(crate) api: SocketAddr,
-}
-
-impl Process {
-    /// Serves a configuration.
-    pub(crate) fn start(config: &Path) -> Self {
-        let mut process = Command::new(support::binary())
-            .args(["serve", "--json", "--config"])
-            .arg(config)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Self { process, api: addresses["apiListen"].as_str().unwrap().parse().unwrap() }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // SIGKILL: nothing is flushed, nothing is said.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// A `wisp.toml` for the real binary.

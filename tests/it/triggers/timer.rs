@@ -17,11 +17,11 @@ async fn one_tick_is_one_event_though_the_host_is_killed_again_and_again() {
     let config = written(directory.path(), &toml);
     let mut seen = 0;
     for _ in 0..4 {
-        let host = Process::start(&config);
+        let host = HostProcess::start(&config);
         in_time("it goes on firing", || async { texts(host.api, "t").await.len() > seen + 1 }).await;
         seen = texts(host.api, "t").await.len();
     }
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     in_time("it fires", || async { texts(host.api, "t").await.len() > seen }).await;
     let events = payloads(host.api, "t").await;
     assert!(events.iter().all(|event| event["triggerName"] == "t" && event["payload"] == "p"), "{events:?}");
@@ -39,7 +39,7 @@ async fn a_tick_that_passed_while_the_host_was_down_is_made_up_for_once_if_it_is
         )
     };
     let config = written(directory.path(), &format!("{KEEPER}{}{}", timer("once", "once"), timer("skip", "skip")));
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     in_time("both fire", || async {
         !texts(host.api, "once").await.is_empty() && !texts(host.api, "skip").await.is_empty()
     })
@@ -48,7 +48,7 @@ async fn a_tick_that_passed_while_the_host_was_down_is_made_up_for_once_if_it_is
     // Two ticks at least.
     tokio::time::sleep(Duration::from_secs(9)).await;
     let down_until = jiff::Timestamp::now();
-    let host = Process::start(&config);
+    let host = HostProcess::start(&config);
     let during = |times: Vec<String>, last: jiff::Timestamp| {
         let ticks = times.iter().map(|time| time.parse::<jiff::Timestamp>().unwrap());
         ticks.filter(|tick| *tick > last && *tick < down_until).count()

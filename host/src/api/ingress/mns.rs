@@ -23,6 +23,7 @@ pub(super) fn message(source: &str, head: &Parts, body: &Bytes) -> Result<Messag
         tag: None,
         attributes: BTreeMap::new(),
         time: Timestamp::now(),
+        depth: 0,
     };
     if is_xml(&head.headers) { of_xml(message, body) } else { Ok(with_query(message, head.uri.query())) }
 }

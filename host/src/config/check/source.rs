@@ -48,6 +48,30 @@ impl Found {
         }
     }
 
+    /// Destinations may be sources of other files as well.
+    pub(super) fn check_destinations(&self, problems: &Problems) {
+        for (place, function) in self.functions.values() {
+            let asynchronous = &function.asynchronous;
+            let given = [("on_success", &asynchronous.on_success), ("on_failure", &asynchronous.on_failure)];
+            for (key, destination) in given {
+                let Some((holds, name)) = destination.as_ref().and_then(|it| it.source()) else { continue };
+                let checked = match self.sources.get(name) {
+                    Some((_, source)) => holds.check(name, source),
+                    None => Err(self.no_source(name)),
+                };
+                if let Err(reason) = checked {
+                    problems.report(place, format!("function {}: `{key}`: {reason}", function.name));
+                }
+            }
+        }
+    }
+
+    fn no_source(&self, name: &str) -> String {
+        let known: Vec<_> = self.sources.keys().map(String::as_str).collect();
+        let there = if known.is_empty() { String::new() } else { format!("; there is {}", known.join(", ")) };
+        format!("there is no source {name:?}{there}; add [sources.{name}]{}", hint(name, known))
+    }
+
     fn check_source(&self, name: &str, kind: &str) -> Result<(), String> {
         match self.sources.get(name) {
             Some((_, source)) if source.trigger_types().contains(&kind) => Ok(()),
@@ -56,10 +80,7 @@ impl Found {
                 source.kind(),
                 source.trigger_types().join(" or ")
             )),
-            None => {
-                let hint = hint(name, self.sources.keys().map(String::as_str));
-                Err(format!("there is no source {name:?}; add [sources.{name}]{hint}"))
-            }
+            None => Err(self.no_source(name)),
         }
     }
 }

@@ -231,6 +231,11 @@ impl Writer<'_> {
         for (name, key) in [("onSuccess", "on_success"), ("onFailure", "on_failure")] {
             let destination = config.get("destinationConfig").and_then(|it| it.get(name)?.get("destination")?.as_str());
             match destination.map(|text| (text, text.parse::<Destination>())) {
+                Some((text, Ok(destination))) if destination.source().is_some() => {
+                    let reason =
+                        "a template has no sources; give them in wisp.toml, and deploy the template to that host";
+                    self.warn(function.line, format!("destination {text} of {what} is left out: {reason}"));
+                }
                 Some((text, Ok(_))) => keys.push(format!("{key} = {}", quoted(text))),
                 Some((text, Err(reason))) => {
                     self.warn(function.line, format!("destination {text} of {what} is left out: {reason}"));

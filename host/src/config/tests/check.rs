@@ -69,11 +69,40 @@ fn asynchronous_invocations_have_a_table_of_their_own() {
 }
 
 #[test]
+fn a_destination_may_be_a_source_that_is_there_and_takes_messages() {
+    let sources = "[sources.jobs]\ntype = \"queue\"\n[sources.news]\ntype = \"topic\"\n\
+        [sources.dir]\ntype = \"bucket\"\npath = \".\"\n\
+        [sources.any]\ntype = \"nats\"\nurl = \"nats://h\"\nsubject = \"a.*\"\n\
+        [sources.one]\ntype = \"jetstream\"\nurl = \"nats://h\"\nstream = \"S\"\nsubject = \"a\"\n\
+        [sources.all]\ntype = \"jetstream\"\nurl = \"nats://h\"\nstream = \"S\"\n";
+    let with = |destination: &str| {
+        format!("{sources}[functions.f]\ncomponent = \"f.wasm\"\n[functions.f.async]\non_success = \"{destination}\"\n")
+    };
+    for destination in ["queue:jobs", "topic:news", "acs:mns:::/queues/jobs/messages", "queue:one", "topic:one"] {
+        let given = config(&with(destination)).functions[0].asynchronous.on_success.as_ref().unwrap().to_string();
+        assert_eq!(given, destination);
+    }
+    for (destination, reason) in [
+        (
+            "queue:job",
+            "there is no source \"job\"; there is all, any, dir, jobs, news, one; add [sources.job]; did you mean `jobs`?",
+        ),
+        ("queue:news", "source news is a topic; give \"topic:news\""),
+        ("queue:dir", "source dir is of the type \"bucket\", to which nothing is sent"),
+        ("topic:any", "source any has the subject \"a.*\", which stands for several"),
+        ("queue:all", "source all has no `subject`"),
+    ] {
+        let told = wrong(&with(destination));
+        assert!(told.contains(reason) && told.contains("function f: `on_success`: "), "{told}");
+    }
+}
+
+#[test]
 fn wrong_settings_of_asynchronous_invocations_are_named() {
     let table = |line: &str| wrong_function(&format!("[functions.hello.async]\n{line}"));
     assert!(table("max_retry_attempts = 9").contains("9 is out of range; give 0 to 8"));
     assert!(table("max_event_age = \"8 d\"").contains("give 1 s to 7 d"));
-    assert!(table("on_failure = \"acs:mns:cn-shanghai:1:/queues/q/messages\"").contains("give a function"));
+    assert!(table("on_failure = \"acs:eventbridge:cn-shanghai:1:eventbus/b\"").contains("give a function"));
     assert!(table("on_faliure = \"f\"").contains("unknown key `on_faliure`"), "{}", table("on_faliure = \"f\""));
     assert!(wrong("[events]\nfunction_concurrency = 9\nconcurrency = 8\n").contains("more than `concurrency`"));
 }

@@ -154,9 +154,8 @@ fn a_template_of_fun_is_served_like_a_wisp_toml() {
     assert_eq!(
         lines(&config.warnings),
         [
-            "10: destination acs:mns:::/queues/q/messages of function hello is left out: \"acs:mns:::/queues/q/messages\" is \
-             no destination; give a function as \"service/function\" or by its acs:fc: resource name, or an http:// or \
-             https:// URL, of 512 characters at most",
+            "10: destination acs:mns:::/queues/q/messages of function hello is left out: a template has no sources; give them in \
+             wisp.toml, and deploy the template to that host",
             "28: trigger tick of function hello has no effect here: the function has an HTTP trigger, beside which no other stands",
         ]
     );

@@ -185,6 +185,7 @@ mod tests {
             tag: None,
             attributes: BTreeMap::new(),
             time: "2021-04-08T06:28:17.093Z".parse().unwrap(),
+            depth: 0,
         };
         let event = mns::of_queue(&message, &settings(json!({})), &about).unwrap().unwrap();
         let expected = concat!(

@@ -24,6 +24,9 @@ pub(crate) struct Message {
     pub(crate) attributes: BTreeMap<String, String>,
     /// When it was published.
     pub(crate) time: Timestamp,
+    /// How many events led to it by their destinations.
+    #[serde(default)]
+    pub(crate) depth: u32,
 }
 
 /// `None` if the tag is another one.
@@ -179,6 +182,7 @@ mod tests {
             tag: Some("red".into()),
             attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             time: Timestamp::from_millisecond(1_550_216_480_040).unwrap(),
+            depth: 0,
         }
     }
 

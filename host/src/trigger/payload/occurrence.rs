@@ -35,6 +35,14 @@ pub(crate) struct About<'a> {
 }
 
 impl Occurrence {
+    /// How many events led to it by their destinations, as far as that is known here.
+    pub(crate) fn depth(&self) -> u32 {
+        match self {
+            Self::Message(message) => message.depth,
+            _ => 0,
+        }
+    }
+
     /// The event; `None` if the trigger's filter leaves it out.
     ///
     /// # Errors

@@ -43,6 +43,53 @@ pub(crate) struct Inbox {
     turn: tokio::sync::Mutex<()>,
 }
 
+/// Room in an inbox; given back when dropped, unless it is filled.
+struct Room {
+    inbox: Arc<Inbox>,
+    count: usize,
+}
+
+impl Room {
+    /// The messages are durable: whoever reads is told.
+    fn filled(mut self) {
+        self.count = 0;
+        self.inbox.arrived.notify_one();
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = self.inbox.waiting.fetch_update(Relaxed, Relaxed, |waiting| Some(waiting.saturating_sub(self.count)));
+    }
+}
+
+/// What came to a source, with room in every inbox that it goes to.
+pub(crate) struct Post {
+    inboxes: Vec<(String, Room)>,
+    contents: Vec<Bytes>,
+}
+
+impl Post {
+    /// `None` if one of the inboxes has no room.
+    pub(super) fn to(inboxes: &Inboxes, names: Vec<String>, came: &[Occurrence], most: usize) -> Option<Self> {
+        let room = |name: String| Some((inboxes.get(&name).room(came.len(), most)?, name));
+        let inboxes = names.into_iter().map(|name| room(name).map(|(room, name)| (name, room)));
+        Some(Self { inboxes: inboxes.collect::<Option<_>>()?, contents: came.iter().map(content).collect() })
+    }
+
+    /// What makes it durable.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.inboxes.iter().flat_map(|(inbox, _)| {
+            self.contents.iter().map(|content| Note::Post { inbox: inbox.clone(), content: content.clone() })
+        })
+    }
+
+    /// It is durable.
+    pub(crate) fn kept(self) {
+        self.inboxes.into_iter().for_each(|(_, room)| room.filled());
+    }
+}
+
 /// Why nothing was taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
@@ -66,14 +113,11 @@ impl Inbox {
         self.waiting.fetch_add(count, Relaxed);
     }
 
-    pub(super) fn has_room(&self, count: usize, most: usize) -> bool {
-        self.waiting.load(Relaxed).saturating_add(count) <= most
-    }
-
-    /// Counts what has been made durable, and tells whoever reads.
-    pub(super) fn came(&self, count: usize) {
-        self.waiting.fetch_add(count, Relaxed);
-        self.arrived.notify_one();
+    /// Room for so many messages more; `None` if there is not enough.
+    fn room(self: &Arc<Self>, count: usize, most: usize) -> Option<Room> {
+        let more = |waiting: usize| waiting.checked_add(count).filter(|waiting| *waiting <= most);
+        self.waiting.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Room { inbox: self.clone(), count })
     }
 
     fn left(&self) {
@@ -88,7 +132,7 @@ pub(super) fn of_queue(source: &str) -> String {
 }
 
 /// What is kept of something that came.
-pub(crate) fn content(occurrence: &Occurrence) -> Bytes {
+fn content(occurrence: &Occurrence) -> Bytes {
     // Texts and numbers in structs: nothing that JSON could not hold.
     serde_json::to_vec(occurrence).unwrap_or_default().into()
 }
@@ -149,5 +193,25 @@ impl InboxSource {
 impl Source for InboxSource {
     fn run<'a>(&'a self, sink: &'a Sink) -> BoxFuture<'a, Result<(), SourceError>> {
         Box::pin(self.read(sink))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_was_not_filled_is_given_back() {
+        let inboxes = Inboxes::default();
+        let tick = [Occurrence::Tick(jiff::Timestamp::UNIX_EPOCH)];
+        let post = |names: &[&str]| Post::to(&inboxes, names.iter().map(|name| (*name).to_owned()).collect(), &tick, 1);
+        let first = post(&["a"]).unwrap();
+        assert!(post(&["b", "a"]).is_none(), "a is full");
+        assert_eq!(first.notes().count(), 1);
+        drop(first);
+        post(&["a", "b"]).unwrap().kept();
+        assert!(post(&["a"]).is_none() && post(&["b"]).is_none());
+        inboxes.get("a").left();
+        assert!(post(&["a"]).is_some());
     }
 }

@@ -17,6 +17,7 @@ mod metrics;
 mod mqtt;
 mod nats;
 mod postgres;
+mod publish;
 mod records;
 mod redis;
 mod sink;
@@ -27,7 +28,8 @@ mod timer;
 use self::bound::Bound;
 pub use self::supervisor::start;
 pub(crate) use self::{
-    inbox::ReceiveError,
+    inbox::{Post, ReceiveError},
+    records::message_id,
     sink::{Sink, Stopped},
     supervisor::{TriggerError, Triggers},
 };

@@ -114,7 +114,7 @@ impl Mqtt {
 
     /// The client would connect again by itself, and then acknowledge messages of the old connection by numbers that mean
     /// others in the new one: so a lost connection ends the source, which begins anew.
-    fn polled(&self, polled: Result<Event, ConnectionError>) -> Result<Event, SourceError> {
+    pub(super) fn polled(&self, polled: Result<Event, ConnectionError>) -> Result<Event, SourceError> {
         polled.map_err(|error| match error {
             ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword) => {
                 SourceError(format!("{} refuses user or password", self.0.broker))
@@ -141,7 +141,7 @@ impl Mqtt {
         Ok(())
     }
 
-    fn options(&self, client_id: &str) -> Result<MqttOptions, SourceError> {
+    pub(super) fn options(&self, client_id: &str) -> Result<MqttOptions, SourceError> {
         let secure = self.0.broker.scheme() == "mqtts";
         let port = self.0.broker.port(if secure { TLS_PORT } else { PORT });
         let mut options = MqttOptions::new(client_id, self.0.broker.host(), port);

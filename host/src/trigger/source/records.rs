@@ -45,7 +45,7 @@ pub(super) struct Message {
 }
 
 /// The id of a message from what identifies it at its broker.
-pub(super) fn message_id(place: &str) -> String {
+pub(crate) fn message_id(place: &str) -> String {
     let digest = Md5::digest(place.as_bytes());
     digest.iter().map(|byte| format!("{byte:02X}")).collect()
 }
@@ -133,6 +133,7 @@ fn topic_message(message: &Message) -> payload::Message {
         tag: attributes.remove(TAG),
         attributes,
         time: Timestamp::try_from(message.published).unwrap_or_default(),
+        depth: 0,
     }
 }
 

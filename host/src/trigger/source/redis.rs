@@ -183,7 +183,7 @@ impl Reader<'_> {
     }
 }
 
-async fn connect(config: &RedisConfig) -> Result<MultiplexedConnection, SourceError> {
+pub(super) async fn connect(config: &RedisConfig) -> Result<MultiplexedConnection, SourceError> {
     let cannot = |error: RedisError| failed(&format!("cannot connect to {}", config.broker), told(&error));
     let secure = config.broker.scheme() == "rediss";
     let info = connection_info(config, secure).map_err(cannot)?;
@@ -253,7 +253,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// An error without what the server was told, which may be a password.
-fn told(error: &RedisError) -> String {
+pub(super) fn told(error: &RedisError) -> String {
     error.detail().map_or_else(|| error.category().to_owned(), |detail| format!("{}: {detail}", error.category()))
 }
 

@@ -98,7 +98,7 @@ impl Sink {
     /// The source is to stop meanwhile; then neither is durable.
     pub(crate) async fn deliver(&self, occurrence: &Occurrence, notes: Vec<Note>) -> Result<Delivered, Stopped> {
         match occurrence.event(&self.about()) {
-            Ok(Some(payload)) => self.offer(payload, notes).await,
+            Ok(Some(payload)) => self.offer((payload, occurrence.depth()), notes).await,
             Ok(None) => {
                 self.status.filtered.fetch_add(1, Relaxed);
                 self.keep(|| self.note(notes.clone())).await.map(|()| Delivered::Filtered)
@@ -116,10 +116,10 @@ impl Sink {
     }
 
     /// Offers an event until it is taken, or can never be.
-    async fn offer(&self, payload: Bytes, notes: Vec<Note>) -> Result<Delivered, Stopped> {
+    async fn offer(&self, (payload, depth): (Bytes, u32), notes: Vec<Note>) -> Result<Delivered, Stopped> {
         let (mut pause, longest) = OFFER_AGAIN;
         loop {
-            let held = match self.submit(payload.clone(), notes.clone()).await {
+            let held = match self.submit((payload.clone(), depth), notes.clone()).await {
                 Ok(()) => {
                     self.accepted();
                     return Ok(Delivered::Event);
@@ -171,16 +171,17 @@ impl Sink {
             )));
         }
         let payload = Occurrence::Tick(Timestamp::now()).event(&self.about()).map_err(TriggerError::Unfit)?;
-        self.submit(payload.unwrap_or_default(), Vec::new()).await?;
+        self.submit((payload.unwrap_or_default(), 0), Vec::new()).await?;
         self.accepted();
         Ok(())
     }
 
-    async fn submit(&self, payload: Bytes, notes: Vec<Note>) -> Result<(), SubmitError> {
+    async fn submit(&self, (payload, depth): (Bytes, u32), notes: Vec<Note>) -> Result<(), SubmitError> {
         let new = NewEvent {
             request_id: RequestId::new(),
             payload,
             trigger: Some(self.bound.trigger.name.clone()),
+            depth,
             ..NewEvent::default()
         };
         self.delivery.submit_with(self.target(), new, notes).await.map(drop)

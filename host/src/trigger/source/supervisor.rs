@@ -19,7 +19,8 @@ use tokio::{
 use super::{
     Bound, ReceiveError, Sink, SourceError, bound,
     bound::Unbound,
-    inbox::{self, Inboxes},
+    inbox::{self, Inboxes, Post},
+    publish::Publishers,
     source_of,
     status::{State, Status},
 };
@@ -29,6 +30,8 @@ use crate::{
     host::{FunctionHost, WeakHost},
     trigger::payload::Occurrence,
 };
+
+mod record;
 
 /// First and longest pause before a source that could not go on is started again; half of it is left to chance.
 const START_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
@@ -55,6 +58,7 @@ struct Shared {
     /// Those that were there at the last look.
     known: Mutex<Vec<String>>,
     inboxes: Inboxes,
+    publishers: Publishers,
     changed: Notify,
     /// Said once: it is known which triggers there are, and what waits for them.
     ready: watch::Sender<bool>,
@@ -111,6 +115,7 @@ pub fn start(host: &FunctionHost) -> anyhow::Result<()> {
         paused: Mutex::default(),
         known: Mutex::default(),
         inboxes: Inboxes::default(),
+        publishers: Publishers::default(),
         changed: Notify::new(),
         ready,
         draining,
@@ -148,12 +153,16 @@ impl Triggers {
         }
     }
 
+    /// Waits until the triggers are known as they were left, and takes up what changed since: whoever has just started the
+    /// host, or changed something, finds it.
+    async fn caught_up(&self) {
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+        self.0.reconcile();
+    }
+
     /// All triggers but HTTP triggers, as the API shows them, ordered by service, function and name.
-    pub(crate) fn describe(&self) -> Vec<Value> {
-        // Whoever has just changed something finds it here.
-        if *self.0.ready.borrow() {
-            self.0.reconcile();
-        }
+    pub(crate) async fn describe(&self) -> Vec<Value> {
+        self.caught_up().await;
         self.0.running.lock().iter().map(|(id, running)| running.describe(id)).collect()
     }
 
@@ -161,7 +170,8 @@ impl Triggers {
     ///
     /// # Errors
     /// See [`TriggerError`].
-    pub(crate) fn describe_one(&self, name: &str) -> Result<Value, TriggerError> {
+    pub(crate) async fn describe_one(&self, name: &str) -> Result<Value, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let running = self.0.running.lock();
         Ok(running.get(&id).map(|running| running.describe(&id)).unwrap_or_default())
@@ -172,6 +182,7 @@ impl Triggers {
     /// # Errors
     /// See [`TriggerError`].
     pub(crate) async fn set_paused(&self, name: &str, paused: bool) -> Result<String, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let value = paused.then(|| "yes".to_owned());
         self.0.delivery.note(vec![Note::Mark { owner: PAUSED.into(), name: id.clone(), value }]).await?;
@@ -197,20 +208,13 @@ impl Triggers {
         // What came before that would be kept for nobody.
         let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
         let names = self.0.inboxes_of(source, config);
-        let inboxes: Vec<_> = names.iter().map(|name| self.0.inboxes.get(name)).collect();
-        if inboxes.iter().any(|inbox| !inbox.has_room(came.len(), config.max_messages)) {
-            return Err(ReceiveError::Full(config.max_messages, source.to_owned()));
-        }
-        let contents: Vec<_> = came.iter().map(inbox::content).collect();
-        let post = |inbox: &String| {
-            let inbox = inbox.clone();
-            contents.iter().map(move |content| Note::Post { inbox: inbox.clone(), content: content.clone() })
-        };
-        let notes: Vec<_> = names.iter().flat_map(post).collect();
+        let post = Post::to(&self.0.inboxes, names, came, config.max_messages)
+            .ok_or_else(|| ReceiveError::Full(config.max_messages, source.to_owned()))?;
+        let notes: Vec<_> = post.notes().collect();
         if !notes.is_empty() {
             self.0.delivery.note(notes).await?;
         }
-        inboxes.iter().for_each(|inbox| inbox.came(came.len()));
+        post.kept();
         Ok(())
     }
 
@@ -219,6 +223,7 @@ impl Triggers {
     /// # Errors
     /// See [`TriggerError`].
     pub(crate) async fn fire(&self, name: &str) -> Result<String, TriggerError> {
+        self.caught_up().await;
         let id = self.find(name)?;
         let found = self.0.running.lock().get(&id).map(|running| (running.what.clone(), running.status.clone()));
         let (bound, status) = match found {

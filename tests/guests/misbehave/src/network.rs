@@ -119,6 +119,26 @@ fn any_port(remote: &IpSocketAddress) -> IpSocketAddress {
 
 /// A GET; the answer is the status and the body.
 fn fetch(url: &str) -> Result<String, String> {
+    let request = request(url)?;
+    answer_of(outgoing_handler::handle(request, None))
+}
+
+/// A POST; what comes back is read to its end.
+pub(crate) fn post(url: &str, body: &[u8]) -> Result<String, String> {
+    let request = request(url)?;
+    request.set_method(&http::Method::Post).map_err(|()| "post: bad method")?;
+    let outgoing = request.body().map_err(|()| "post: no body")?;
+    let stream = outgoing.write().map_err(|()| "post: no stream")?;
+    let answer = outgoing_handler::handle(request, None);
+    for chunk in body.chunks(4096) {
+        stream.blocking_write_and_flush(chunk).map_err(|error| format!("post: {error:?}"))?;
+    }
+    drop(stream);
+    http::OutgoingBody::finish(outgoing, None).map_err(|code| format!("post: {code:?}"))?;
+    answer_of(answer)
+}
+
+fn request(url: &str) -> Result<http::OutgoingRequest, String> {
     let (scheme, rest) = url.split_once("://").ok_or("fetch:SCHEME://HOST/PATH")?;
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let scheme = if scheme == "https" { http::Scheme::Https } else { http::Scheme::Http };
@@ -127,8 +147,12 @@ fn fetch(url: &str) -> Result<String, String> {
     set(request.set_scheme(Some(&scheme)), "scheme")?;
     set(request.set_authority(Some(authority)), "authority")?;
     set(request.set_path_with_query(Some(path)), "path")?;
+    Ok(request)
+}
+
+fn answer_of(answer: Result<http::FutureIncomingResponse, http::ErrorCode>) -> Result<String, String> {
     let failed = |code: http::ErrorCode| format!("fetch: {code:?}");
-    let response = outgoing_handler::handle(request, None).map_err(failed)?;
+    let response = answer.map_err(failed)?;
     response.subscribe().block();
     let response = response.get().and_then(Result::ok).ok_or("fetch: no response")?.map_err(failed)?;
     Ok(format!("{} {}", response.status(), body_of(&response)?))
