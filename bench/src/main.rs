@@ -68,9 +68,7 @@ fn main() -> ExitCode {
     // Before clap, which does not know the way in which the native server is started.
     let typed: Vec<_> = std::env::args().skip(1).collect();
     let done = match typed.as_slice() {
-        [mode, port] if mode == native::MODE => {
-            port.parse().map_err(anyhow::Error::from).and_then(native::serve)
-        }
+        [mode, port] if mode == native::MODE => port.parse().map_err(anyhow::Error::from).and_then(native::serve),
         _ => Arguments::parse().run(),
     };
     match done {

@@ -19,7 +19,8 @@ use crate::{
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
     component::{
-        ArtifactCache, ComponentError, ComponentFile, Kind, Loader, Ready, SharedFile, SnapshotRefused, runtime::Runtimes,
+        ArtifactCache, ComponentError, ComponentFile, Kind, Loader, Ready, SharedFile, SnapshotRefused,
+        runtime::Runtimes,
     },
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},

@@ -78,7 +78,13 @@ impl ArtifactCache {
     pub fn open(directory: &Path, capacity: u64) -> io::Result<Self> {
         make_private_dir(directory)?;
         let key = read_or_make_key(&directory.join("key"))?;
-        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity, kept: Mutex::default(), engines: Mutex::default() })))
+        Ok(Self(Arc::new(Shared {
+            directory: directory.to_owned(),
+            key,
+            capacity,
+            kept: Mutex::default(),
+            engines: Mutex::default(),
+        })))
     }
 
     /// Bytes that the compiled components take.

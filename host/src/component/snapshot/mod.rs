@@ -149,12 +149,7 @@ impl Loader {
         self.compiled_snapshot(known.clone(), &bytes, initialized).map(Some)
     }
 
-    fn compiled_snapshot(
-        &self,
-        known: Known,
-        bytes: &[u8],
-        initialized: Initialized,
-    ) -> Result<Ready, ComponentError> {
+    fn compiled_snapshot(&self, known: Known, bytes: &[u8], initialized: Initialized) -> Result<Ready, ComponentError> {
         let component = self.compiled(&self.0.cache, &initialized.digest, bytes, || {})?;
         self.linked(known, &component, Some(initialized))
     }
@@ -237,4 +232,3 @@ impl<'a> Subject<'a> {
         }
     }
 }
-

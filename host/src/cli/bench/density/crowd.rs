@@ -52,8 +52,7 @@ impl Crowd {
     /// The crowd in a directory, with room for so many instances.
     pub(super) fn there(directory: &Path, function: &FunctionConfig, config: &Config, most: u32) -> Self {
         let most = usize::try_from(most).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
-        let function =
-            FunctionConfig { min_instances: 0, max_instances: most, idle_timeout: IDLE, ..function.clone() };
+        let function = FunctionConfig { min_instances: 0, max_instances: most, idle_timeout: IDLE, ..function.clone() };
         let mut config = config.clone();
         config.server.data_dir = directory.join("data");
         config.server.artifact_cache = CODE;

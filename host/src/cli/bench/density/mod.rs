@@ -144,9 +144,9 @@ impl DensityArgs {
     /// The same with functions that the API made.
     fn stored(&self, task: &Task, crowd: &Crowd, alone: Option<Usage>) -> Section {
         let stored = crowd.store(task.functions).and_then(|()| self.functions(task, alone));
-        stored.map(|measured| measured.section).unwrap_or_else(|error| {
-            Section::new(title(task), format!("Not measured: {error:#}"))
-        })
+        stored
+            .map(|measured| measured.section)
+            .unwrap_or_else(|error| Section::new(title(task), format!("Not measured: {error:#}")))
     }
 
     /// Many idle instances of one function.
@@ -237,7 +237,6 @@ fn of_instances(held: &Held) -> Section {
     }
     section
 }
-
 
 #[cfg(test)]
 mod tests {
