@@ -22,6 +22,7 @@ mod initializer;
 mod instances;
 mod limits;
 mod management;
+mod many_functions;
 mod mapped_code;
 mod observability;
 mod official_sdks;
