@@ -13,14 +13,17 @@ use crate::{
     peers,
 };
 
+/// Requests a second and processor time a request in microseconds, or why there are none.
+type Rates = Result<(f64, f64), String>;
+
 /// All that was measured.
 pub(crate) struct Results {
     machine: Machine,
     before: Calibration,
     rounds: usize,
     turn: Duration,
-    /// Name, and requests a second and processor time a request in microseconds, or why there are none.
-    arms: Vec<(&'static str, Result<(f64, f64), String>)>,
+    /// By name.
+    arms: Vec<(&'static str, Rates)>,
     pub(crate) cold: Vec<Cold>,
     pub(crate) density: Option<Density>,
     pub(crate) edits: Vec<Edit>,
