@@ -13,6 +13,7 @@ use std::{
 use anyhow::bail;
 
 use crate::{
+    arms::one_line,
     paths,
     process::{self, Server},
     wisp,
@@ -22,14 +23,28 @@ use crate::{
 const INTERVAL: Duration = Duration::from_millis(2);
 
 /// How long an edit may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the first start may take, which compiles a language runtime that was never seen before.
+const FIRST_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long what is compiled behind an edit is waited for before the next one.
+const REST: Duration = Duration::from_secs(15);
+
+/// No edit is begun later than so long after the first: a slow machine has fewer of them.
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// How long one answer is waited for before it is asked for again.
+const READ: Duration = Duration::from_secs(10);
 
 /// One language's edits.
 #[derive(Debug)]
 pub(crate) struct Edit {
     pub(crate) language: &'static str,
-    /// The median from the write of the file to the first new answer.
-    pub(crate) served: Duration,
+    /// The median from the write of the file to the first new answer, or why there is none.
+    pub(crate) served: Result<Duration, String>,
+    /// How many it is of.
+    pub(crate) count: usize,
 }
 
 /// A language, its file, and what stands in it.
@@ -48,27 +63,38 @@ fn python(version: usize) -> String {
 }
 
 /// Edits a file of each language so many times.
-pub(crate) fn measure(edits: usize) -> anyhow::Result<Vec<Edit>> {
-    SOURCES.iter().map(|source| edited(*source, edits)).collect()
+pub(crate) fn measure(edits: usize) -> Vec<Edit> {
+    let one = |source: &Source| match edited(*source, edits) {
+        Ok(times) => {
+            let count = times.len();
+            Edit { language: source.0, served: Ok(Duration::from_secs_f64(crate::median(times))), count }
+        }
+        Err(error) => Edit { language: source.0, served: Err(one_line(&error)), count: 0 },
+    };
+    SOURCES.iter().map(one).collect()
 }
 
-fn edited((language, file, text): Source, edits: usize) -> anyhow::Result<Edit> {
+/// What each took, in seconds.
+fn edited((_, file, text): Source, edits: usize) -> anyhow::Result<Vec<f64>> {
     let directory = tempfile::tempdir()?;
     let project = directory.path().join("edited");
     fs::create_dir(&project)?;
     fs::write(project.join(file), text(0))?;
     let server = up(&project)?;
-    wait_for(server.address, 0)?;
-    let mut times = Vec::new();
+    wait_for(server.address, 0, FIRST_PATIENCE)?;
+    let (first, mut times) = (Instant::now(), Vec::new());
     for version in 1..=edits {
         // What is compiled behind the last edit is not to be in the way of this one.
-        thread::sleep(Duration::from_secs(5));
+        server.wait_until_idle(REST);
+        if first.elapsed() > BUDGET && !times.is_empty() {
+            break;
+        }
         let began = Instant::now();
         fs::write(project.join(file), text(version))?;
-        wait_for(server.address, version)?;
+        wait_for(server.address, version, PATIENCE)?;
         times.push(began.elapsed().as_secs_f64());
     }
-    Ok(Edit { language, served: Duration::from_secs_f64(crate::median(times)) })
+    Ok(times)
 }
 
 fn up(project: &Path) -> anyhow::Result<Server> {
@@ -80,11 +106,11 @@ fn up(project: &Path) -> anyhow::Result<Server> {
     Server::start(&mut up, address)
 }
 
-fn wait_for(address: SocketAddr, version: usize) -> anyhow::Result<()> {
-    let (wanted, deadline) = (format!("version {version};"), Instant::now() + PATIENCE);
+fn wait_for(address: SocketAddr, version: usize, patience: Duration) -> anyhow::Result<()> {
+    let (wanted, deadline) = (format!("version {version};"), Instant::now() + patience);
     while !answer(address).is_ok_and(|answer| answer.contains(&wanted)) {
         if Instant::now() > deadline {
-            bail!("version {version} is not served within {} s", PATIENCE.as_secs());
+            bail!("version {version} is not served within {} s", patience.as_secs());
         }
         thread::sleep(INTERVAL);
     }
@@ -93,7 +119,7 @@ fn wait_for(address: SocketAddr, version: usize) -> anyhow::Result<()> {
 
 fn answer(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(READ))?;
     let head =
         format!("GET /2016-08-15/proxy/default/edited/ HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;

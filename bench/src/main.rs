@@ -5,12 +5,20 @@
 //! connections in this process: it says what a machine can carry, not what a client waits under a given rate (`wisp bench
 //! warm` does that). Cold starts and density are measured by `wisp bench` itself, edits by `wisp up`.
 
-use std::{env, time::Duration};
+use std::{
+    fs,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use ::wisp::bench::machine::Calibration;
 use anyhow::Context as _;
+use clap::Parser as _;
 
+mod alike;
+mod arms;
 mod cold;
+mod density;
 mod edit;
 mod load;
 mod native;
@@ -20,7 +28,7 @@ mod process;
 mod results;
 mod wisp;
 
-use process::Server;
+use arms::Arm;
 use results::Results;
 
 #[global_allocator]
@@ -36,112 +44,99 @@ const TURN: Duration = Duration::from_secs(2);
 /// The first round of a server that compiles as it runs, or starts its instances, is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// One server under load.
-struct Arm {
-    name: &'static str,
-    server: std::rc::Rc<Server>,
-    path: String,
-    /// Request headers beside Host: what a browser sends costs the guest a string each for name and value.
-    headers: usize,
-    /// Round by round.
-    turns: Vec<Turn>,
+/// Compare wisp with other servers, in one run on one machine
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "wisp-bench",
+    after_help = "`make bench` builds and installs what is compared, and runs all of it: throughput, cold starts, density and \
+                  edits, into bench/RESULTS.md. With ARMS, only their throughput is measured, and nothing is written. What \
+                  cannot be measured is a row that says why. Exit codes: 0 measured, 1 not, 2 the command line makes no sense."
+)]
+struct Arguments {
+    /// Only these, by their names: see --list
+    #[arg(value_name = "ARM", value_parser = arms::NAMES)]
+    arms: Vec<String>,
+    /// Name the arms, and do nothing else
+    #[arg(long)]
+    list: bool,
+    /// A tenth of the rounds: to see whether everything works
+    #[arg(long, env = "WISP_BENCH_QUICK", value_parser = clap::builder::FalseyValueParser::new())]
+    quick: bool,
 }
 
-/// What one server did in one round.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    /// Requests a second.
-    rate: f64,
-    /// Processor time of the server's processes for each request, in microseconds.
-    cpu_us: f64,
-}
-
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    if let [mode, port] = arguments.as_slice()
-        && mode == native::MODE
-    {
-        return native::serve(port.parse()?);
+fn main() -> ExitCode {
+    // Before clap, which does not know the way in which the native server is started.
+    let typed: Vec<_> = std::env::args().skip(1).collect();
+    let done = match typed.as_slice() {
+        [mode, port] if mode == native::MODE => port.parse().map_err(anyhow::Error::from).and_then(native::serve),
+        _ => Arguments::parse().run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    // `wisp-bench "native hyper" "wisp, Rust, warm"` leaves only the arms of these names: for a profile.
-    let before = Calibration::take();
-    let mut arms = arms(&arguments)?;
-    let quick = env::var_os("WISP_BENCH_QUICK").is_some();
-    let (rounds, turn) = if quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
+}
+
+impl Arguments {
+    fn run(&self) -> anyhow::Result<()> {
+        if self.list {
+            arms::NAMES.iter().for_each(|name| println!("{name}"));
+            return Ok(());
+        }
+        let before = Calibration::take();
+        let (rounds, turn) = if self.quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
+        let arms = timed("throughput", || throughput(&self.arms, rounds, turn));
+        anyhow::ensure!(arms.iter().any(Arm::is_measured), "nothing could be measured: {}", reasons(&arms));
+        let mut results = Results::new(before, &arms, rounds, turn);
+        // Nobody else is to run while starts are measured.
+        drop(arms);
+        let is_whole = self.arms.is_empty();
+        if is_whole {
+            results.cold = timed("cold starts", || cold::measure(self.quick));
+            results.density = Some(timed("density", || density::measure(self.quick)));
+            results.edits = timed("edits", || edit::measure(if self.quick { 1 } else { ROUNDS }));
+        }
+        let text = results.text();
+        println!("{text}");
+        if is_whole {
+            let file = paths::root().join("bench/RESULTS.md");
+            fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+            eprintln!("wrote {}", file.display());
+        }
+        Ok(())
+    }
+}
+
+/// One part of the run, and how long it took: the whole is to be a matter of minutes.
+fn timed<T>(part: &str, measure: impl FnOnce() -> T) -> T {
+    eprintln!("{part}");
+    let began = Instant::now();
+    let measured = measure();
+    eprintln!("{part}: {} s", began.elapsed().as_secs());
+    measured
+}
+
+/// All arms under load, in turns.
+fn throughput(wanted: &[String], rounds: usize, turn: Duration) -> Vec<Arm> {
+    let mut arms = arms::start(wanted);
     for arm in &mut arms {
-        arm.turn(WARM_UP)?;
-        arm.turns.clear();
+        arm.turn(WARM_UP);
+        arm.forget();
     }
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for arm in &mut arms {
-            arm.turn(turn)?;
+            arm.turn(turn);
         }
     }
-    let mut results = Results::new(before, &arms, rounds, turn);
-    // Nobody else is to run while starts are measured.
-    drop(arms);
-    if arguments.is_empty() {
-        eprintln!("cold starts");
-        results.cold = cold::measure(quick)?;
-        eprintln!("density");
-        results.density = Some(cold::density(quick)?);
-        eprintln!("edits");
-        results.edits = edit::measure(if quick { 1 } else { ROUNDS })?;
-    }
-    let text = results.text();
-    println!("{text}");
-    if arguments.is_empty() {
-        let file = paths::root().join("bench/RESULTS.md");
-        std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-        eprintln!("wrote {}", file.display());
-    }
-    Ok(())
+    arms
 }
 
-/// Starts the servers that are wanted.
-fn arms(wanted: &[String]) -> anyhow::Result<Vec<Arm>> {
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
-    let mut arms = Vec::new();
-    if ["native hyper", "native hyper, 20 headers"].into_iter().any(is_wanted) {
-        let native = std::rc::Rc::new(native::start()?);
-        arms.push(Arm::new("native hyper", &native, "/", 0));
-        arms.push(Arm::new("native hyper, 20 headers", &native, "/", 20));
-    }
-    if wisp::ARMS.iter().any(|(name, ..)| is_wanted(name)) {
-        let wisp = std::rc::Rc::new(wisp::start()?);
-        arms.extend(wisp::ARMS.iter().map(|(name, function, headers)| {
-            Arm::new(name, &wisp, &format!("/2016-08-15/proxy/default/{function}/"), *headers)
-        }));
-    }
-    for (name, start) in peers::ALL {
-        if is_wanted(name) {
-            let server = start().with_context(|| format!("{name} does not start"))?;
-            arms.push(Arm::new(name, &std::rc::Rc::new(server), "/", 0));
-        }
-    }
-    arms.retain(|arm| is_wanted(arm.name));
-    anyhow::ensure!(!arms.is_empty(), "there is no arm of these names: {}", wanted.join(", "));
-    Ok(arms)
-}
-
-impl Arm {
-    fn new(name: &'static str, server: &std::rc::Rc<Server>, path: &str, headers: usize) -> Self {
-        Self { name, server: server.clone(), path: path.to_owned(), headers, turns: Vec::new() }
-    }
-
-    fn turn(&mut self, turn: Duration) -> anyhow::Result<()> {
-        let before = self.server.cpu_time();
-        let rate = load::run(self.server.address, &self.path, self.headers, CONNECTIONS, turn)
-            .with_context(|| format!("{} under load", self.name))?;
-        let cpu = self.server.cpu_time().saturating_sub(before).as_secs_f64();
-        self.turns.push(Turn { rate, cpu_us: cpu * 1e6 / (rate * turn.as_secs_f64()).max(1.0) });
-        Ok(())
-    }
-
-    fn median(&self, of: impl Fn(&Turn) -> f64) -> f64 {
-        median(self.turns.iter().map(of).collect())
-    }
+fn reasons(arms: &[Arm]) -> String {
+    arms.iter().filter_map(Arm::reason).collect::<Vec<_>>().join("; ")
 }
 
 /// The one in the middle; 0 of none.

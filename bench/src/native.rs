@@ -1,4 +1,5 @@
-//! The yardstick: hyper alone, with the settings that wisp's own server has.
+//! The yardstick: hyper alone, with the settings that wisp's own server has, and the answer that wisp gives for its Rust
+//! function: the same headers, among them the id of the request, made by the same means (`alike` checks it).
 
 use std::{
     convert::Infallible,
@@ -8,7 +9,8 @@ use std::{
     thread,
 };
 
-use http::{HeaderValue, Response, header};
+use ::wisp::invoke::RequestId;
+use http::{HeaderName, HeaderValue, Response, header};
 use http_body_util::Full;
 use hyper::{body::Bytes, service::service_fn};
 use hyper_util::{
@@ -21,6 +23,8 @@ use crate::process::{self, Server};
 
 /// What this program is called with to be the server.
 pub(crate) const MODE: &str = "--native";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
 
 /// Starts this program as the server.
 pub(crate) fn start() -> anyhow::Result<Server> {
@@ -53,6 +57,10 @@ async fn accept(listener: TcpListener) {
 
 async fn answer<B>(_request: http::Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::new(Bytes::from_static(b"hello, world\n")));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    if let Ok(id) = HeaderValue::from_str(RequestId::new().as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
     Ok(response)
 }

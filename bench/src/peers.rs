@@ -13,11 +13,11 @@ use crate::{
     process::{self, Server},
 };
 
-/// Starts a server.
-type Start = fn() -> anyhow::Result<Server>;
+/// The name of an arm, and how its server is started.
+pub(crate) type Peer = (&'static str, fn() -> anyhow::Result<Server>);
 
-/// Names of the arms.
-pub(crate) const ALL: [(&str, Start); 4] = [
+/// Each that is not installed is a row without figures.
+pub(crate) const ALL: [Peer; 4] = [
     ("wasmtime serve, wasi:http", wasmtime),
     ("Node http", node),
     ("gunicorn, WSGI", wsgi),

@@ -15,6 +15,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// How long a server may take to answer its first request.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long a server is looked at to see whether it rests: some ticks of the account of processor time.
+const WHILE: Duration = Duration::from_millis(300);
+
+/// Lines of what a command wrote that stand in the message of its failure.
+const LAST_LINES: usize = 5;
+
 /// A running server and whatever it started; all end when this is dropped.
 pub(crate) struct Server {
     process: Child,
@@ -39,6 +45,20 @@ impl Server {
             thread::sleep(Duration::from_millis(20));
         }
         Ok(server)
+    }
+
+    /// Waits until its processes rest: they used next to nothing of a while. Not longer than `patience`.
+    pub(crate) fn wait_until_idle(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut before = self.cpu_time();
+        while Instant::now() < deadline {
+            thread::sleep(WHILE);
+            let now = self.cpu_time();
+            if now.saturating_sub(before) < WHILE / 10 {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Processor time of all its processes.
@@ -81,10 +101,13 @@ pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.with_context(|| format!("{} cannot be run", command.get_program().display()))?;
-    if !status.success() {
-        bail!("{command:?} failed: {status}");
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = output.with_context(|| format!("{} cannot be run", command.get_program().display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last: Vec<_> = said.trim().lines().rev().take(LAST_LINES).collect();
+        let last: Vec<_> = last.into_iter().rev().collect();
+        bail!("{} ended with {}: {}", command.get_program().display(), output.status, last.join("\n"));
     }
     Ok(())
 }

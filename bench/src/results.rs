@@ -5,8 +5,10 @@ use std::{fmt::Write as _, time::Duration};
 use ::wisp::bench::machine::{Calibration, Machine, Noise};
 
 use crate::{
-    Arm, CONNECTIONS, Turn,
-    cold::{Cold, Density},
+    CONNECTIONS,
+    arms::Arm,
+    cold::Cold,
+    density::{self, Density},
     edit::Edit,
     peers,
 };
@@ -17,8 +19,8 @@ pub(crate) struct Results {
     before: Calibration,
     rounds: usize,
     turn: Duration,
-    /// Name, requests a second, processor time a request in microseconds.
-    arms: Vec<(&'static str, f64, f64)>,
+    /// Name, and requests a second and processor time a request in microseconds, or why there are none.
+    arms: Vec<(&'static str, Result<(f64, f64), String>)>,
     pub(crate) cold: Vec<Cold>,
     pub(crate) density: Option<Density>,
     pub(crate) edits: Vec<Edit>,
@@ -62,7 +64,7 @@ struct Bar {
 
 impl Results {
     pub(crate) fn new(before: Calibration, arms: &[Arm], rounds: usize, turn: Duration) -> Self {
-        let of = |arm: &Arm| (arm.name, arm.median(|turn: &Turn| turn.rate), arm.median(|turn: &Turn| turn.cpu_us));
+        let of = |arm: &Arm| (arm.name, arm.medians());
         Self {
             machine: Machine::read(),
             before,
@@ -76,7 +78,8 @@ impl Results {
     }
 
     fn rate(&self, name: &str) -> Option<f64> {
-        self.arms.iter().find(|(arm, ..)| *arm == name).map(|(_, rate, _)| *rate)
+        let (_, measured) = self.arms.iter().find(|(arm, _)| *arm == name)?;
+        measured.as_ref().ok().map(|(rate, _)| *rate)
     }
 
     /// The page.
@@ -86,6 +89,7 @@ impl Results {
         self.write_arms(&mut text);
         self.write_cold(&mut text);
         self.write_density(&mut text);
+        self.write_edits(&mut text);
         text
     }
 
@@ -128,17 +132,29 @@ impl Results {
         }));
         bars.extend(EDITS.into_iter().map(|(language, most)| {
             let edit = self.edits.iter().find(|edit| edit.language == language);
-            Bar::below(format!("an edited {language} file is served"), most, edit.map(|edit| edit.served))
+            let served = edit.and_then(|edit| edit.served.as_ref().ok().copied());
+            Bar::below(format!("an edited {language} file is served"), most, served)
         }));
-        let density = self.density.as_ref();
-        let count = density.map_or(1000, |density| density.functions);
-        bars.push(Bar::below(format!("start with {count} functions"), START, density.map(|density| density.start)));
-        let flat = density.map(|density| density.warm.1.as_secs_f64() / density.warm.0.as_secs_f64().max(1e-9));
-        bars.push(Bar {
-            what: format!("warm request, {count} functions by 1 function"),
-            bar: format!("at most {FLAT}"),
-            measured: flat.map(|flat| (format!("{flat:.2}"), flat <= FLAT)),
-        });
+        bars.extend(self.density_bars());
+        bars
+    }
+
+    /// Starts with many functions, and whether they or idle instances make a warm request slower.
+    fn density_bars(&self) -> Vec<Bar> {
+        let (density, count) = (self.density.as_ref(), density::FUNCTIONS);
+        let hosts = [density::deployed(count), density::of_one(count), density::stored(count)];
+        let host = |name: &str| density.and_then(|density| density.host(name));
+        let mut bars: Vec<_> = hosts
+            .iter()
+            .map(|name| Bar::below(format!("start with {name}"), START, host(name).map(|host| host.start)))
+            .collect();
+        let alone = host(&density::deployed(1)).map(|host| host.warm.0);
+        let crowd = host(&density::deployed(count)).map(|host| host.warm.0);
+        bars.push(Bar::flat(format!("warm request, {count} functions by 1 function"), alone, crowd));
+        for count in [density::INSTANCES / 10, density::INSTANCES] {
+            let beside = density.and_then(|density| density.idle(count)).map(|host| host.warm.0);
+            bars.push(Bar::flat(format!("warm request, {count} idle instances by 1"), alone, beside));
+        }
         bars
     }
 
@@ -161,7 +177,14 @@ impl Results {
             self.turn.as_secs_f64()
         );
         let native = self.rate("native hyper");
-        for (name, rate, cpu) in &self.arms {
+        for (name, measured) in &self.arms {
+            let (rate, cpu) = match measured {
+                Ok(measured) => measured,
+                Err(reason) => {
+                    let _ = writeln!(text, "| {name} | not measured: {} | | |", cell(reason));
+                    continue;
+                }
+            };
             let share = native.map_or_else(|| "–".into(), |native| format!("{:.2}", rate / native));
             let _ = writeln!(text, "| {name} | {rate:.0} | {share} | {cpu:.1} µs |");
         }
@@ -184,27 +207,56 @@ impl Results {
                     let _ = writeln!(text, "| {name} | {instance} | {request} | {cached} | {dropped} |");
                 }
                 Err(reason) => {
-                    let reason = reason.replace('\n', " ").replace('|', "/");
-                    let _ = writeln!(text, "| {name} | not measured: {reason} | | | |");
+                    let _ = writeln!(text, "| {name} | not measured: {} | | | |", cell(reason));
                 }
             }
         }
     }
 
     fn write_density(&self, text: &mut String) {
-        let Some(density) = &self.density else { return };
-        let _ = write!(
-            text,
-            "\n## Density\n\nBy `wisp bench density`: {} functions of {:.0} KB each, started in {}; {} idle instances of {:.0} KB \
-             each. A warm request takes {} with one function deployed, {} with all.\n",
-            density.functions,
-            density.function_memory / 1024.0,
-            shown(density.start),
-            density.instances,
-            density.instance_memory / 1024.0,
-            shown(density.warm.0),
-            shown(density.warm.1)
+        let Some(Density { hosts, idle }) = &self.density else { return };
+        text.push_str(
+            "\n## Density\n\nBy `wisp bench density` with the Rust function. *start*: from the start of the process to its first \
+             answer; *warm*: one request at a time, function after function.\n\n\
+             | host | start | warm, p50 | warm, p99 | memory of a function |\n|---|---:|---:|---:|---:|\n",
         );
+        for (name, host) in hosts {
+            let _ = match host {
+                Ok(host) => {
+                    let [start, p50, p99] = [host.start, host.warm.0, host.warm.1].map(shown);
+                    let memory = host.memory.map_or_else(|| "–".into(), kilobytes);
+                    writeln!(text, "| {name} | {start} | {p50} | {p99} | {memory} |")
+                }
+                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | |", cell(reason)),
+            };
+        }
+        text.push_str("\n| host | warm, p50 | warm, p99 | memory of an instance |\n|---|---:|---:|---:|\n");
+        for (name, host) in idle {
+            let _ = match host {
+                Ok(host) => {
+                    let [p50, p99] = [host.warm.0, host.warm.1].map(shown);
+                    writeln!(text, "| {name} | {p50} | {p99} | {} |", kilobytes(host.memory))
+                }
+                Err(reason) => writeln!(text, "| {name} | not measured: {} | | |", cell(reason)),
+            };
+        }
+    }
+
+    fn write_edits(&self, text: &mut String) {
+        if self.edits.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\n## Edits\n\nWith `wisp up`, from the write of the file to the first answer of the new version.\n\n\
+             | language | served | edits |\n|---|---:|---:|\n",
+        );
+        for Edit { language, served, count } in &self.edits {
+            let served = match served {
+                Ok(served) => shown(*served),
+                Err(reason) => format!("not measured: {}", cell(reason)),
+            };
+            let _ = writeln!(text, "| {language} | {served} | {count} |");
+        }
     }
 }
 
@@ -216,6 +268,25 @@ impl Bar {
             measured: measured.map(|measured| (shown(measured), measured < most)),
         }
     }
+
+    /// One latency by another is to be about the same.
+    fn flat(what: String, alone: Option<Duration>, crowd: Option<Duration>) -> Self {
+        let ratio = alone.zip(crowd).map(|(alone, crowd)| crowd.as_secs_f64() / alone.as_secs_f64().max(1e-9));
+        Self {
+            what,
+            bar: format!("at most {FLAT}"),
+            measured: ratio.map(|ratio| (format!("{ratio:.2}"), ratio <= FLAT)),
+        }
+    }
+}
+
+/// Text as it may stand in a table.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "/")
+}
+
+fn kilobytes(bytes: f64) -> String {
+    format!("{:.0} KB", bytes / 1024.0)
 }
 
 fn shown(duration: Duration) -> String {

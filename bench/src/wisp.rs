@@ -1,6 +1,12 @@
 //! wisp with the functions of `bench/wisp.toml`.
 
-use std::process::{Command, Stdio};
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use crate::{
     paths,
@@ -38,4 +44,51 @@ pub(crate) fn command() -> Command {
         command.env_remove(variable);
     }
     command
+}
+
+/// Runs `wisp bench` with one subject.
+pub(crate) fn bench(arguments: &[&str]) -> anyhow::Result<Report> {
+    let output = command().arg("bench").args(arguments).arg("--json").stdin(Stdio::null()).output();
+    let output = output.context("wisp cannot be run")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(Report(report["subjects"][0]["sections"].clone()))
+}
+
+/// What `wisp bench` said of its one subject.
+pub(crate) struct Report(Value);
+
+impl Report {
+    fn section(&self, title: &str) -> anyhow::Result<&Value> {
+        named(&self.0, "title", title).with_context(|| format!("`wisp bench` has no '{title}'"))
+    }
+
+    fn row(&self, title: &str, row: &str) -> anyhow::Result<&Value> {
+        let section = self.section(title)?;
+        let note = section["note"].as_str().unwrap_or_default();
+        named(&section["rows"], "name", row).with_context(|| format!("'{title}' has no '{row}': {note}"))
+    }
+
+    /// A quantile of a row, such as `p50`.
+    pub(crate) fn quantile(&self, title: &str, row: &str, quantile: &str) -> anyhow::Result<Duration> {
+        let found = self.row(title, row)?[format!("{quantile}_ns")].as_u64();
+        Ok(Duration::from_nanos(found.with_context(|| format!("'{title}' has no {quantile} of '{row}'"))?))
+    }
+
+    pub(crate) fn median(&self, title: &str, row: &str) -> anyhow::Result<Duration> {
+        self.quantile(title, row, "p50")
+    }
+
+    pub(crate) fn figure(&self, title: &str, name: &str) -> anyhow::Result<f64> {
+        let section = self.section(title)?;
+        let note = section["note"].as_str().unwrap_or_default();
+        let figure = named(&section["figures"], "name", name).and_then(|figure| figure["value"].as_f64());
+        figure.with_context(|| format!("'{title}' has no '{name}': {note}"))
+    }
+}
+
+fn named<'a>(values: &'a Value, key: &str, wanted: &str) -> Option<&'a Value> {
+    values.as_array()?.iter().find(|value| value[key] == wanted)
 }

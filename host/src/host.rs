@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, OnceLock, Weak},
@@ -12,7 +11,6 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -20,7 +18,10 @@ use crate::{
     api::signature::AccessKeys,
     capability::{environment::Identity, files::ScratchRoot, outbound::OutboundPolicy},
     catalog::{Catalog, Choice, FunctionRoutes, LATEST, Revision, Target, TriggerEntry},
-    component::{ArtifactCache, ComponentError, Kind, Loader, Ready, SnapshotRefused, runtime::Runtimes},
+    component::{
+        ArtifactCache, ComponentError, ComponentFile, Kind, Loader, Ready, SharedFile, SnapshotRefused,
+        runtime::Runtimes,
+    },
     config::{AccessKeyConfig, Config, FunctionConfig, Limits, ServerConfig},
     control::{CodeStore, Declared, Tables, View},
     delivery::Delivery,
@@ -58,7 +59,7 @@ pub struct DeployError {
 pub enum DeployReason {
     /// The file cannot be read.
     #[error("cannot be read: {0}. Build it (`wisp build`), or correct `component`")]
-    Unreadable(std::io::Error),
+    Unreadable(Arc<std::io::Error>),
     /// The component is not served.
     #[error(transparent)]
     Component(#[from] ComponentError),
@@ -297,16 +298,21 @@ impl FunctionHost {
         let mut tables = self.0.tables.lock().await;
         let progress = Arc::new(progress);
         let (mut revisions, mut errors) = (Vec::new(), Vec::new());
+        // Functions of one component share its file, which goes from memory with the last of them.
+        let mut files: HashMap<&PathBuf, SharedFile> = HashMap::new();
         // Side by side, in the order of the configuration: most of it is reading, hashing and mapping.
         let made: Vec<BoxFuture<'_, _>> = config
             .functions
             .iter()
             .map(|function| {
+                let file = files.entry(&function.component).or_default().clone();
                 let (function, progress) = (Arc::new(function.clone()), progress.clone());
-                async move { (function.clone(), self.revision(function, progress).await) }.boxed()
+                async move { (function.clone(), self.revision(function, file, progress).await) }.boxed()
             })
             .collect();
-        let mut made = futures_util::stream::iter(made).buffered(parallelism());
+        drop(files);
+        // One more than work at it: trying an instance is this task's own part.
+        let mut made = futures_util::stream::iter(made).buffered(parallelism() + 1);
         while let Some((function, revision)) = made.next().await {
             match revision {
                 Ok(revision) => {
@@ -392,21 +398,16 @@ impl FunctionHost {
     async fn revision(
         &self,
         function: Arc<FunctionConfig>,
+        file: SharedFile,
         progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
     ) -> Result<Arc<Revision>, DeployReason> {
         let began = Instant::now();
-        let component = function.component.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(component)?;
-            let digest: [u8; 32] = Sha256::digest(&bytes).into();
-            Ok((bytes, digest))
-        });
-        let read = read.await.map_err(std::io::Error::other).flatten();
-        let (bytes, source_digest) = read.map_err(DeployReason::Unreadable)?;
+        let file = file.read(&function.component).await.map_err(DeployReason::Unreadable)?;
+        let source_digest = *file.digest();
         if let Some(unchanged) = self.unchanged(&function, &source_digest) {
             return Ok(unchanged);
         }
-        let ready = self.load(&function, bytes, progress).await?;
+        let ready = self.load(&function, file, progress).await?;
         fits(&function, &ready)?;
         // What stands in for a component was tried when the component was built, and takes long to start.
         if !ready.interim {
@@ -430,21 +431,21 @@ impl FunctionHost {
     async fn load(
         &self,
         function: &Arc<FunctionConfig>,
-        bytes: Vec<u8>,
+        file: Arc<ComponentFile>,
         progress: Arc<impl Fn(Progress<'_>) + Send + Sync + 'static>,
     ) -> Result<Arc<Ready>, DeployReason> {
         let (host, function, runtime) = (self.clone(), function.clone(), Handle::current());
         let load = tokio::task::spawn_blocking(move || {
-            let compiling = || progress(Progress::Compiling { function: &function.name, size: bytes.len() });
-            if let Some(interim) = host.interim(&function, &bytes)? {
+            let compiling = || progress(Progress::Compiling { function: &function.name, size: file.bytes().len() });
+            if let Some(interim) = host.interim(&function, file.bytes())? {
                 return Ok(Arc::new(interim));
             }
             if function.snapshot {
-                return host.initialized_here(&function, &bytes, &runtime, compiling);
+                return host.initialized_here(&function, &file, &runtime, compiling);
             }
-            Ok(Arc::new(host.0.loader.load(&bytes, compiling)?))
+            Ok(host.0.loader.load_file(&file, compiling)?)
         });
-        load.await.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))?
+        load.await.map_err(unloaded)?
     }
 
     /// What stands in for a component that is not ready yet, if functions may be served by it.
@@ -533,8 +534,12 @@ impl FunctionHost {
     }
 
     /// Leases an instance of a revision: see [`invoke::lease`].
-    pub(crate) async fn lease(&self, revision: Arc<Revision>, invocation: Invocation) -> Result<Lease, InvokeError> {
-        invoke::lease(revision, invocation).await
+    pub(crate) fn lease(
+        &self,
+        revision: Arc<Revision>,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Lease, InvokeError>> + Send + use<> {
+        invoke::lease(revision, invocation)
     }
 
     /// Resolves a target and hands an event to it.
@@ -575,6 +580,10 @@ impl FunctionHost {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+fn unloaded(error: tokio::task::JoinError) -> DeployReason {
+    DeployReason::Unfit(format!("the loader failed: {error}"))
 }
 
 /// Components that are made ready at once.

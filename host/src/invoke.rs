@@ -1,26 +1,22 @@
 //! The one hallway of every invocation: resolve ▸ admit ▸ lease ▸ call. It knows no HTTP and no trigger.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::Request;
-use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
+mod alone;
 mod leased_body;
 
 pub(crate) use leased_body::LeasedBody;
 
-use self::leased_body::GuestTask;
 use crate::{
     catalog::{ResolveError, Revision},
-    instance::{Call, CallError, FunctionError, Usage, WasiResponse, abi},
+    instance::{Call, CallError, FunctionError, Usage, abi},
     pool::{AcquireError, Acquired},
     telemetry::Outcome,
 };
@@ -306,45 +302,6 @@ impl Lease {
         }
     }
 
-    async fn serve_alone(self, request: Request<WasiBody>) -> Result<http::Response<LeasedBody>, InvokeError> {
-        let (respond, response) = oneshot::channel();
-        let failed = Arc::new(AtomicBool::new(false));
-        let mut ended = tokio::spawn(self.run_guest(request, respond, failed.clone()));
-        let guest = GuestTask::new(ended.abort_handle(), failed);
-        let head = tokio::select! {
-            biased;
-            head = response => head.ok(),
-            // It ended without an answer: why, is what the caller is told.
-            result = &mut ended => return Err(ended_early(result)),
-        };
-        match head {
-            Some(Ok(response)) => Ok(response.map(|body| LeasedBody::of_guest(body, guest))),
-            Some(Err(code)) => {
-                let report = Box::default();
-                Err(InvokeError::BadResponse {
-                    message: format!("the component answered with the error {code:?}"),
-                    report,
-                })
-            }
-            None => Err(ended_early(ended.await)),
-        }
-    }
-
-    async fn run_guest(
-        mut self,
-        request: Request<WasiBody>,
-        respond: oneshot::Sender<Result<WasiResponse, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>>,
-        failed: Arc<AtomicBool>,
-    ) -> Result<((), Report), InvokeError> {
-        let Self { acquired: Acquired::Exclusive(exclusive), invocation, deadline, deadline_ms, .. } = &mut self else {
-            return Err(InvokeError::Unsupported("the component serves several requests at a time".into()));
-        };
-        let result = exclusive.instance().serve(&call(invocation, *deadline, *deadline_ms), request, respond).await;
-        // Before the instance goes, and with it the body's other end.
-        failed.store(result.is_err(), Ordering::Release);
-        self.finish(result)
-    }
-
     /// Ends the lease with the call's result: counts it, keeps its log, and says what it took.
     fn finish<T>(mut self, result: Result<T, CallError>) -> Result<(T, Report), InvokeError> {
         match result {
@@ -435,15 +392,6 @@ pub(crate) fn marked_log(
         .as_bytes(),
     );
     log
-}
-
-fn ended_early(result: Result<Result<((), Report), InvokeError>, tokio::task::JoinError>) -> InvokeError {
-    let message = match result {
-        Ok(Err(error)) => return error,
-        Ok(Ok(_)) => "the component ended without setting a response",
-        Err(_) => "the host lost the component's task",
-    };
-    InvokeError::BadResponse { message: message.into(), report: Box::default() }
 }
 
 impl Drop for Lease {

@@ -233,14 +233,19 @@ impl Pool {
         match self.take_or_wait()? {
             // Nothing to await: a warm start asks for no clock.
             Taken::Now(Grant::Instance(pooled)) => Ok(self.exclusive(pooled)),
-            Taken::Now(grant) => self.redeem(grant, Instant::now() + self.0.queueing.timeout).await,
-            Taken::Later(receiver) => {
-                let deadline = Instant::now() + self.0.queueing.timeout;
-                match timeout_at(deadline.into(), receiver).await {
-                    Ok(Ok(grant)) => self.redeem(grant, deadline).await,
-                    Ok(Err(_)) | Err(_) => Err(self.exhausted(self.most(), &self.none_came_free())),
-                }
-            }
+            // Boxed: the warm way would carry its size.
+            taken => Box::pin(self.wait(taken)).await,
+        }
+    }
+
+    async fn wait(&self, taken: Taken) -> Result<Acquired, AcquireError> {
+        let deadline = Instant::now() + self.0.queueing.timeout;
+        match taken {
+            Taken::Now(grant) => self.redeem(grant, deadline).await,
+            Taken::Later(receiver) => match timeout_at(deadline.into(), receiver).await {
+                Ok(Ok(grant)) => self.redeem(grant, deadline).await,
+                Ok(Err(_)) | Err(_) => Err(self.exhausted(self.most(), &self.none_came_free())),
+            },
         }
     }
 
@@ -307,8 +312,7 @@ impl Pool {
         match grant {
             Grant::Instance(pooled) => Ok(self.exclusive(pooled)),
             Grant::Slot(slot) => Ok(Acquired::Slot(slot)),
-            // Boxed: the warm way would carry its size.
-            Grant::Place(place) => Box::pin(self.cold_start(place, deadline)).await,
+            Grant::Place(place) => self.cold_start(place, deadline).await,
         }
     }
 
@@ -389,7 +393,6 @@ impl Pool {
         instance.is_reusable()
             && self.function().isolation == Isolation::Instance
             && is_below(self.function(), instance.served())
-            && !self.0.state.lock().retired
     }
 
     /// Gives an instance to whoever waits longest, or keeps it for the next.
@@ -412,12 +415,12 @@ impl Pool {
         }
     }
 
-    /// Whether nobody waits, so that an instance may be frozen.
+    /// Whether an instance may be frozen: nobody waits, and somebody may come.
     fn begin_freezing(&self) -> bool {
         let mut state = self.0.state.lock();
-        let nobody_waits = state.waiters.is_empty();
-        state.freezing += usize::from(nobody_waits);
-        nobody_waits
+        let is_quiet = state.waiters.is_empty() && !state.retired;
+        state.freezing += usize::from(is_quiet);
+        is_quiet
     }
 
     fn freeze(&self, mut pooled: Box<Pooled>) {

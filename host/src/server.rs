@@ -210,17 +210,17 @@ impl Connection {
         let Self { host, plane, peer } = self;
         let activity = Activity::default();
         let begun = activity.clone();
-        // A handle of the connection's own: the host's count of handles would be written by every core at every request.
-        let host = Arc::new(host);
-        let client = Client { address: peer, is_encrypted: matches!(plane, Plane::SecureTrigger) };
+        // Handles of the connection's own: the host's count of handles would be written by every core at every request.
+        let shared = Arc::new((host, Client::new(peer, matches!(plane, Plane::SecureTrigger))));
         let service = service_fn(move |request| {
-            let (host, running, request) = (host.clone(), begun.begin(), RequestBody::of(request));
+            let (shared, running, request) = (shared.clone(), begun.begin(), RequestBody::of(request));
             async move {
+                let (host, client) = &*shared;
                 let response = match plane {
                     Plane::Trigger | Plane::SecureTrigger => {
-                        trigger::http::handle(&host, client, request).await.map(api::ResponseBody::Left)
+                        trigger::http::handle(host, client, request).await.map(api::ResponseBody::Left)
                     }
-                    Plane::Api => Box::pin(api::handle(&host, peer, request)).await,
+                    Plane::Api => Box::pin(api::handle(host, peer, request)).await,
                 };
                 Ok::<_, std::convert::Infallible>(response.map(|body| running.with(body)))
             }

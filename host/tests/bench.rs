@@ -186,10 +186,15 @@ fn density_says_what_functions_and_instances_take() {
     let report = project.json(&["density", "idle.wasm", "--functions", "3", "--instances", "4"]);
     assert_sound(&report);
     let titles: Vec<_> = sections(&report["subjects"][0]).iter().map(|section| &section["title"]).collect();
-    assert_eq!(titles, ["1 function deployed", "3 functions deployed", "4 idle instances"]);
-    let [alone, crowd, idle] = [0, 1, 2].map(|index| &report["subjects"][0]["sections"][index]);
-    assert!(figure(alone, "start") > 0.0 && figure(crowd, "start") > 0.0);
-    assert_eq!((&crowd["rows"][0]["count"], &idle["rows"][0]["count"]), (&3.into(), &4.into()));
+    let crowds = ["3 functions deployed", "3 functions of one component", "3 functions stored through the API"];
+    assert_eq!(titles, [&["1 function deployed"], &crowds[..], &["4 idle instances"]].concat());
+    let [alone, different, same, stored, idle] = [0, 1, 2, 3, 4].map(|index| &report["subjects"][0]["sections"][index]);
+    assert!(figure(alone, "start") > 0.0);
+    for crowd in [different, same, stored] {
+        assert!(figure(crowd, "start") > 0.0, "{crowd}");
+        assert_eq!((&crowd["rows"][0]["count"], &crowd["rows"][1]["count"]), (&3.into(), &1000.into()));
+    }
+    assert_eq!((&idle["rows"][0]["count"], &idle["rows"][1]["count"]), (&4.into(), &1000.into()));
     assert!(figure(idle, "memory of an idle instance") > 0.0);
     assert!(figure(idle, "slots of the instance pool") >= 4.0);
 }

@@ -67,8 +67,8 @@ where
     // The official clients reach HTTP triggers by the same endpoint as the API.
     let path = request.uri().path();
     if path.starts_with(http_trigger::PROXY_PREFIX) || path.starts_with(http_trigger::FUNCTION_PROXY_PREFIX) {
-        let client = http_trigger::Client { address: peer, is_encrypted: false };
-        return http_trigger::handle(host, client, request).await.map(Either::Left);
+        let client = http_trigger::Client::new(peer, false);
+        return http_trigger::handle(host, &client, request).await.map(Either::Left);
     }
     let id = RequestId::new();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -15,8 +16,9 @@ use super::{
     samples::Samples,
 };
 use crate::{
-    catalog::{Revision, Target},
+    catalog::{LATEST, Revision, ScopeId, Target},
     component::{ComponentError, Loader, adapt, hex, inspect},
+    control::{Attributes, Draft},
     engine::EngineKind,
     host::FunctionHost,
     pool::Acquired,
@@ -64,20 +66,35 @@ pub fn precompile(loader: &Loader, bytes: &[u8]) -> Result<(), ComponentError> {
     loader.load(bytes, || {}).map(drop)
 }
 
+/// Stores a component as a function without a service, with an HTTP trigger, as the API does.
+///
+/// # Errors
+/// If the host has no catalog, or the function is refused.
+pub async fn store(host: &FunctionHost, name: &str, component: Vec<u8>) -> anyhow::Result<()> {
+    let id = ScopeId::Function(name.to_owned());
+    let function = json!({ "runtime": "custom", "handler": "index.handler" });
+    let draft = Draft { attributes: attributes(function), package: Some(component) };
+    host.create_function(&id, name, draft).await.with_context(|| format!("function {name} cannot be stored"))?;
+    let config = json!({ "authType": "anonymous", "methods": ["GET"] });
+    let trigger = json!({ "triggerType": "http", "qualifier": LATEST, "triggerConfig": config });
+    let stored = host.create_trigger(&id, name, "http", attributes(trigger)).await;
+    stored.map(drop).with_context(|| format!("the trigger of {name} cannot be stored"))
+}
+
+fn attributes(value: Value) -> Attributes {
+    match value {
+        Value::Object(attributes) => attributes,
+        _ => Attributes::new(),
+    }
+}
+
 /// Instances of one function that have served a call. They go back to the pool when this is dropped.
 pub struct Held {
     acquired: Vec<Acquired>,
     /// What the start of each took: instantiation, initializer, first call.
-    pub starts: Samples,
+    pub starts: Vec<Duration>,
     /// Why there are not more; `None` if there are as many as were asked for.
     pub obstacle: Option<String>,
-}
-
-impl Held {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.acquired.len()
-    }
 }
 
 /// Starts so many instances of a function's head, calls each, and holds them.
@@ -85,10 +102,10 @@ impl Held {
 /// # Errors
 /// If there is no such function. That the host cannot hold more is no error, but [`Held::obstacle`].
 pub async fn hold(host: &FunctionHost, service: &str, function: &str, count: usize) -> anyhow::Result<Held> {
-    let target = Target { service: Some(service), function, qualifier: crate::catalog::LATEST };
+    let target = Target { service: Some(service), function, qualifier: LATEST };
     let revision = host.catalog().resolve(&target)?.revision.clone();
     let payload = Payload::fitting(&revision.ready);
-    let mut held = Held { acquired: Vec::with_capacity(count), starts: Samples::new(), obstacle: None };
+    let mut held = Held { acquired: Vec::with_capacity(count), starts: Vec::with_capacity(count), obstacle: None };
     for _ in 0..count {
         let began = Instant::now();
         match start(&revision, &payload).await {
@@ -98,7 +115,7 @@ pub async fn hold(host: &FunctionHost, service: &str, function: &str, count: usi
                 break;
             }
         }
-        held.starts.record(began.elapsed());
+        held.starts.push(began.elapsed());
     }
     Ok(held)
 }

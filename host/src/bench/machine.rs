@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::samples::Samples;
 use crate::engine::WASMTIME_VERSION;
@@ -130,7 +130,7 @@ impl Noise {
 }
 
 /// Page faults and resident memory of this process.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Faults that needed no disk, since the start.
     pub minor_faults: u64,
@@ -151,8 +151,13 @@ pub struct Usage {
 impl Usage {
     /// What the system says now; 0 where it says nothing.
     pub fn read() -> Self {
-        let status = "/proc/self/status";
-        let (minor_faults, major_faults) = faults();
+        Self::of(std::process::id())
+    }
+
+    /// The same of another process.
+    pub fn of(process: u32) -> Self {
+        let status = &format!("/proc/{process}/status");
+        let (minor_faults, major_faults) = faults_of(process);
         Self {
             minor_faults,
             major_faults,
@@ -174,7 +179,11 @@ impl Usage {
 
 /// Minor and major page faults of this process so far.
 pub fn faults() -> (u64, u64) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    faults_of(std::process::id())
+}
+
+fn faults_of(process: u32) -> (u64, u64) {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name, in parentheses, may have spaces; the state is the first field after it.
     let fields: Vec<_> = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
     let field = |index: usize| fields.get(index).and_then(|field| field.parse().ok()).unwrap_or_default();

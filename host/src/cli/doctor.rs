@@ -28,6 +28,8 @@ use super::{
     terminal::{ERROR, FAINT, GOOD, WARNING, bytes, counted, paint},
 };
 
+mod snapshot;
+
 /// The first Linux whose PAGEMAP_SCAN tells which pages of an ended instance have to be cleared.
 const PAGEMAP_SCAN: (u32, u32) = (6, 7);
 
@@ -95,6 +97,7 @@ impl DoctorArgs {
         checks.extend(ports(&config.server)?);
         checks.extend([data_dir(&config.server), artifacts(&config.server)]);
         checks.extend([kernel(), open_files(&config.server)]);
+        checks.extend(snapshot::checks(&config));
         self.print(&checks)?;
         let fails = checks.iter().any(|check| check.status == Status::Fail);
         Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })

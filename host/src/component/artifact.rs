@@ -28,6 +28,10 @@ use super::{ComponentError, Declaration, Kind, LoadStep, hex};
 /// A block of SHA-256, the longest key that an HMAC uses as it is.
 const KEY_LENGTH: usize = 64;
 
+/// Bytes that are read at once to check a MAC: enough to make calls of the system rare, and few enough that the allocator
+/// has them at hand. A megabyte is a mapping of its own, zeroed page by page, for each of a thousand small files.
+const MAC_CHUNK: usize = 64 << 10;
+
 /// Bytes of a MAC.
 const MAC_LENGTH: usize = 32;
 
@@ -62,6 +66,8 @@ struct Shared {
     capacity: u64,
     /// Files of code that is served and not mapped at the moment, and how many components each is of.
     kept: Mutex<HashMap<PathBuf, usize>>,
+    /// The directory of each engine that asked for one.
+    engines: Mutex<Vec<(Engine, PathBuf)>>,
 }
 
 impl ArtifactCache {
@@ -72,7 +78,13 @@ impl ArtifactCache {
     pub fn open(directory: &Path, capacity: u64) -> io::Result<Self> {
         make_private_dir(directory)?;
         let key = read_or_make_key(&directory.join("key"))?;
-        Ok(Self(Arc::new(Shared { directory: directory.to_owned(), key, capacity, kept: Mutex::default() })))
+        Ok(Self(Arc::new(Shared {
+            directory: directory.to_owned(),
+            key,
+            capacity,
+            kept: Mutex::default(),
+            engines: Mutex::default(),
+        })))
     }
 
     /// Bytes that the compiled components take.
@@ -208,6 +220,8 @@ impl ArtifactCache {
         if let Some(component) = self.map(engine, &path, passed) {
             return Ok(component);
         }
+        // Somebody may have cleared the cache since the directory was made.
+        make_private_dir(path.parent().unwrap_or(&path))?;
         // One writer at a time, over all processes; who waited finds the file made.
         let lock = File::create(path.with_extension("lock"))?;
         lock.lock()?;
@@ -285,11 +299,21 @@ impl ArtifactCache {
     }
 
     fn path(&self, engine: &Engine, digest: &str) -> io::Result<PathBuf> {
+        Ok(self.directory_of(engine)?.join(digest).with_extension("cwasm"))
+    }
+
+    /// Where the code for an engine lies; it is named and made once.
+    fn directory_of(&self, engine: &Engine) -> io::Result<PathBuf> {
+        let mut engines = self.0.engines.lock();
+        if let Some((_, directory)) = engines.iter().find(|(known, _)| Engine::same(known, engine)) {
+            return Ok(directory.clone());
+        }
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let directory = self.0.directory.join(format!("{:016x}", hasher.finish()));
         make_private_dir(&directory)?;
-        Ok(directory.join(digest).with_extension("cwasm"))
+        engines.push((engine.clone(), directory.clone()));
+        Ok(directory)
     }
 
     /// The component in `path`, if the file is there, whole and ours.
@@ -317,7 +341,7 @@ impl ArtifactCache {
     fn mac_of(&self, path: &Path) -> io::Result<Hmac<Sha256>> {
         let mut file = File::open(path)?;
         let mut mac = self.mac();
-        let mut chunk = vec![0; 1 << 20];
+        let mut chunk = vec![0; MAC_CHUNK];
         loop {
             match file.read(&mut chunk)? {
                 0 => return Ok(mac),

@@ -91,9 +91,11 @@ impl Code {
         // Callers are told no more than that the function did not start.
         let mapped = mapped.inspect_err(|error| tracing::error!(digest, %error, "a function cannot start"));
         let entry = Arc::new(mapped?);
-        self.entry.store(Some(entry.clone()));
         if let Some(origin) = &self.origin {
-            origin.loader.mapped().returned();
+            let mapped = origin.loader.mapped();
+            mapped.returns(origin.size);
+            self.entry.store(Some(entry.clone()));
+            mapped.shrink();
         }
         Ok(entry)
     }
@@ -104,24 +106,24 @@ impl Code {
     }
 
     /// Unmaps it, unless an instance runs it or its file is gone.
-    fn unmap(&self) -> bool {
-        let Some(origin) = &self.origin else { return false };
-        let Some(entry) = self.entry.load_full() else { return false };
+    fn unmap(&self) {
+        let Some(origin) = &self.origin else { return };
+        let Some(entry) = self.entry.load_full() else { return };
         // Its own, and the one above; each instance has one more.
         if Arc::strong_count(&entry) > 2 || !origin.loader.keep_file(&origin.digest, origin.kind) {
-            return false;
+            return;
         }
         self.entry.store(None);
-        true
+        origin.loader.mapped().gone(origin.size);
     }
 }
 
 impl Drop for Code {
     fn drop(&mut self) {
-        if let Some(origin) = &self.origin
-            && self.entry.load().is_none()
-        {
-            origin.loader.release_file(&origin.digest, origin.kind);
+        let Some(origin) = &self.origin else { return };
+        match self.entry.load().is_some() {
+            true => origin.loader.mapped().gone(origin.size),
+            false => origin.loader.release_file(&origin.digest, origin.kind),
         }
     }
 }
@@ -150,6 +152,8 @@ impl Origin {
 pub(super) struct Mapped {
     limit: AtomicU64,
     codes: Mutex<Vec<Weak<Code>>>,
+    /// Bytes that are mapped: so that what is within the limit is not counted at every load.
+    bytes: AtomicU64,
     returns: AtomicU64,
     began: Instant,
 }
@@ -169,8 +173,8 @@ pub struct MappedCode {
 
 impl Mapped {
     pub(super) fn new() -> Arc<Self> {
-        let (limit, returns) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Arc::new(Self { limit, codes: Mutex::default(), returns, began: Instant::now() })
+        let [limit, bytes, returns] = [u64::MAX, 0, 0].map(AtomicU64::new);
+        Arc::new(Self { limit, codes: Mutex::default(), bytes, returns, began: Instant::now() })
     }
 
     fn now(&self) -> u64 {
@@ -182,13 +186,26 @@ impl Mapped {
     }
 
     fn enter(&self, code: &Arc<Code>) {
-        self.codes.lock().push(Arc::downgrade(code));
+        // Before anybody can find it, and take it off again.
+        self.bytes.fetch_add(code.size(), Relaxed);
+        {
+            let mut codes = self.codes.lock();
+            // Now and then, so that entering a thousand does not look at each a thousand times.
+            if codes.len() == codes.capacity() {
+                codes.retain(|code| code.strong_count() > 0);
+            }
+            codes.push(Arc::downgrade(code));
+        }
         self.shrink();
     }
 
-    fn returned(&self) {
+    fn returns(&self, size: u64) {
         self.returns.fetch_add(1, Relaxed);
-        self.shrink();
+        self.bytes.fetch_add(size, Relaxed);
+    }
+
+    fn gone(&self, size: u64) {
+        self.bytes.fetch_sub(size, Relaxed);
     }
 
     fn codes(&self) -> Vec<Arc<Code>> {
@@ -213,23 +230,17 @@ impl Mapped {
     /// Unmaps what was used least recently, until the rest is within the limit or in use.
     pub(super) fn shrink(&self) {
         let limit = self.limit.load(Relaxed);
-        if limit == u64::MAX {
+        if self.bytes.load(Relaxed) <= limit {
             return;
         }
         let mut codes = self.codes();
         codes.retain(|code| code.entry.load().is_some());
-        let mut bytes: u64 = codes.iter().map(|code| code.size()).sum();
-        if bytes <= limit {
-            return;
-        }
         codes.sort_by_key(|code| code.used.load(Relaxed));
         for code in codes {
-            if bytes <= limit {
+            if self.bytes.load(Relaxed) <= limit {
                 return;
             }
-            if code.unmap() {
-                bytes -= code.size();
-            }
+            code.unmap();
         }
     }
 }

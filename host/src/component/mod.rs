@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Weak},
 };
 
@@ -28,6 +29,7 @@ pub mod artifact;
 mod code;
 pub mod declaration;
 pub(crate) mod entry;
+mod file;
 pub mod inspect;
 pub mod package;
 pub mod runtime;
@@ -42,6 +44,8 @@ pub use code::MappedCode;
 use code::{Code, Mapped, Origin};
 pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
+pub use file::ComponentFile;
+pub(crate) use file::SharedFile;
 pub use inspect::{Inspection, Kind};
 pub use snapshot::{Initialized, SnapshotRefused};
 
@@ -112,6 +116,8 @@ struct Shared {
     cache: ArtifactCache,
     sequential: Linker<Guest>,
     concurrent: std::sync::OnceLock<Linker<Guest>>,
+    /// Components in use, by the SHA-256 of their files: functions of one share its code.
+    ready: Mutex<HashMap<[u8; 32], Weak<Ready>>>,
     /// Snapshots in use, by name: revisions of one share it.
     initialized: Mutex<HashMap<String, Weak<Ready>>>,
     mapped: Arc<Mapped>,
@@ -147,6 +153,7 @@ impl Loader {
             cache,
             sequential,
             concurrent: std::sync::OnceLock::new(),
+            ready: Mutex::default(),
             initialized: Mutex::default(),
             mapped: Mapped::new(),
         })))
@@ -181,6 +188,18 @@ impl Loader {
         &self.0.cache
     }
 
+    /// The component in a file, made ready as by [`Self::load`], unless it is in use already.
+    ///
+    /// # Errors
+    /// See [`ComponentError`].
+    pub fn load_file(&self, file: &ComponentFile, compiling: impl FnOnce()) -> Result<Arc<Ready>, ComponentError> {
+        if let Some(ready) = self.0.ready.lock().get(file.digest()).and_then(Weak::upgrade) {
+            return Ok(ready);
+        }
+        let ready = Arc::new(self.load_named(file.bytes(), &file.name(), compiling, &mut |_| {})?);
+        Ok(share(&self.0.ready, *file.digest(), ready))
+    }
+
     /// Adapts, checks, compiles (or finds) and links a component. Compiling takes seconds for a JavaScript or Python
     /// component that was never seen before: call it from a blocking thread. `compiling` is called if it comes to that.
     ///
@@ -197,8 +216,18 @@ impl Loader {
         compiling: impl FnOnce(),
         passed: &mut dyn FnMut(LoadStep),
     ) -> Result<Ready, ComponentError> {
-        let source = hex(&Sha256::digest(bytes));
-        if let Some(known) = self.0.cache.known(&source) {
+        self.load_named(bytes, &hex(&Sha256::digest(bytes)), compiling, passed)
+    }
+
+    /// `source`: the SHA-256 of the bytes, in hex.
+    fn load_named(
+        &self,
+        bytes: &[u8],
+        source: &str,
+        compiling: impl FnOnce(),
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Ready, ComponentError> {
+        if let Some(known) = self.0.cache.known(source) {
             passed(LoadStep::Check);
             let engine = self.0.engines.get(known.kind.engine()).map_err(ComponentError::Engine)?;
             if let Some(component) = self.0.cache.compiled(engine, &known.digest, passed)? {
@@ -210,7 +239,7 @@ impl Loader {
         let kind = inspection.served_kind()?;
         let engine = self.0.engines.get(kind.engine()).map_err(ComponentError::Engine)?;
         let digest = match &bytes {
-            Cow::Borrowed(_) => source.clone(),
+            Cow::Borrowed(_) => source.to_owned(),
             Cow::Owned(adapted) => hex(&Sha256::digest(adapted)),
         };
         passed(LoadStep::Check);
@@ -223,7 +252,7 @@ impl Loader {
         let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
         let known = Known::new(digest, kind, declaration);
         let ready = self.ready(known.clone(), &component, passed)?;
-        self.0.cache.note_down(&source, &known);
+        self.0.cache.note_down(source, &known);
         Ok(ready)
     }
 
@@ -350,6 +379,20 @@ impl Ready {
     pub(crate) fn http_entry(&self) -> HttpEntry {
         self.http_entry
     }
+}
+
+/// Enters what was made ready under its key, unless somebody else was quicker: theirs is the one that all share.
+fn share<K: Eq + Hash>(all: &Mutex<HashMap<K, Weak<Ready>>>, key: K, ready: Arc<Ready>) -> Arc<Ready> {
+    let mut all = all.lock();
+    if let Some(first) = all.get(&key).and_then(Weak::upgrade) {
+        return first;
+    }
+    // Now and then, so that entering a thousand does not look at each a thousand times.
+    if all.len() == all.capacity() {
+        all.retain(|_, ready| ready.strong_count() > 0);
+    }
+    all.insert(key, Arc::downgrade(&ready));
+    ready
 }
 
 fn mismatch(error: wasmtime::Error) -> ComponentError {

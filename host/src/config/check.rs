@@ -12,7 +12,7 @@ use std::{
 use super::{
     AccessKeyConfig, Config, Environment, EventsConfig, FunctionConfig, Limits, ServerConfig, SourceConfig,
     TriggerConfig,
-    file::{File, Place, Problems, Section},
+    file::{File, Lines, Place, Problems, Section},
     nearest::hint,
     template,
 };
@@ -93,7 +93,8 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
 pub fn parse_with(text: &str, path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
     let problems = Problems::default();
     let mut found = Found { opened: vec![identity(path)], ..Found::default() };
-    let host = File { path, text, problems: &problems, environment }.read(|top| {
+    let lines = Lines::of(text);
+    let host = File { path, text, lines: &lines, problems: &problems, environment }.read(|top| {
         let access_keys = access_key::access_keys(top);
         let has_keys = top.has("access_keys");
         let server = top.table_or_empty("server", |section| server::server(section, has_keys));
@@ -176,7 +177,7 @@ impl Found {
         }
         self.opened.push(identity);
         match fs::read_to_string(&path) {
-            Ok(text) => self.read_included(File { path: &path, text: &text, ..top.file }),
+            Ok(text) => self.read_included(File { path: &path, text: &text, lines: &Lines::of(&text), ..top.file }),
             Err(error) => top.problem("include", format!("{include:?} cannot be read: {error}")),
         }
     }

@@ -57,6 +57,7 @@ impl Display for Place {
 pub(super) struct File<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
+    pub(super) lines: &'a Lines,
     pub(super) problems: &'a Problems,
     pub(super) environment: Environment<'a>,
 }
@@ -87,7 +88,23 @@ impl<'a> File<'a> {
     }
 
     fn line_at(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+        self.lines.at(offset)
+    }
+}
+
+/// Where the lines of a text begin: looked up for every key, so that counting them each time would take a file of many
+/// functions longer than all else.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(end, _)| end + 1);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    /// The line that a byte is in; lines count from 1.
+    fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
     }
 }
 

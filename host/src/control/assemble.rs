@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Instant,
@@ -22,8 +21,8 @@ use super::{
 use crate::{
     admission::Reservation,
     catalog::{Choice, FunctionRoutes, LATEST, Member, Revision, Scope, ScopeId},
-    component::Ready,
-    config::{AsyncConfig, FunctionConfig},
+    component::{ComponentFile, Ready, SharedFile},
+    config::AsyncConfig,
     host::{FunctionHost, Origin},
     store::Kind,
 };
@@ -147,10 +146,21 @@ impl Assembly<'_> {
         };
         let store = self.host.code();
         let (component, files) = (store.component(code), store.files(code));
-        let ready = load(self.host, &component, tables).await?;
+        let ready = match self.served(part.name, &component) {
+            Some(ready) => ready,
+            None => load(self.host, &component, tables).await?,
+        };
         let source = Source { id: &self.state.id, name: part.name, service: part.service, function: part.function };
         let config = Arc::new(source.configuration(ready.kind, component, files));
-        let ready = if config.snapshot { initialized(self.host, &config).await? } else { ready };
+        let ready = match config.snapshot {
+            true => {
+                let initialized = self.host.initialized(&config, &ready, SharedFile::default()).await;
+                initialized.map_err(|error| Arc::from(error.to_string()))?
+            }
+            false if ready.initialized.is_none() => ready,
+            // What was served so far is its snapshot.
+            false => load(self.host, &config.component, tables).await?,
+        };
         if let Some(unchanged) = self.unchanged(part, |revision| {
             *revision.function == *config && *revision.version == *part.version && Arc::ptr_eq(&revision.ready, &ready)
         }) {
@@ -164,6 +174,14 @@ impl Assembly<'_> {
         };
         let revision = self.host.assemble(config, ready, origin, began.elapsed());
         revision.map(Arc::new).map_err(|error| error.to_string().into())
+    }
+
+    /// What is served of a component already: it, or a snapshot of it, which says what a snapshot with other settings is
+    /// made of.
+    fn served(&self, name: &str, component: &Path) -> Option<Arc<Ready>> {
+        let routes = self.previous.as_ref()?.functions.get(name)?;
+        let same = routes.revisions().find(|revision| revision.function.component == component);
+        same.map(|revision| revision.ready.clone())
     }
 
     fn unchanged(&self, part: &Part<'_>, same: impl Fn(&Revision) -> bool) -> Option<Arc<Revision>> {
@@ -212,17 +230,10 @@ pub(crate) async fn load(host: &FunctionHost, component: &Path, tables: &mut Tab
 async fn load_file(host: &FunctionHost, path: PathBuf) -> Result<Arc<Ready>, Arc<str>> {
     let loader = host.loader().clone();
     let loading = tokio::task::spawn_blocking(move || {
-        let bytes = fs::read(&path).map_err(|error| format!("its component cannot be read: {error}"))?;
-        loader.load(&bytes, || {}).map_err(|error| error.to_string())
+        let file = ComponentFile::read(&path).map_err(|error| format!("its component cannot be read: {error}"))?;
+        loader.load_file(&file, || {}).map_err(|error| error.to_string())
     });
-    let loaded = loading.await.map_err(|error| error.to_string())?;
-    loaded.map(Arc::new).map_err(Arc::from)
-}
-
-async fn initialized(host: &FunctionHost, config: &Arc<FunctionConfig>) -> Result<Arc<Ready>, Arc<str>> {
-    let bytes = tokio::fs::read(&config.component).await;
-    let bytes = bytes.map_err(|error| format!("its component cannot be read: {error}"))?;
-    host.initialized(config, bytes, || {}).await.map_err(|error| error.to_string().into())
+    loading.await.map_err(|error| error.to_string())?.map_err(Arc::from)
 }
 
 fn disabled(function: &FunctionRecord) -> Option<Arc<str>> {

@@ -1,6 +1,6 @@
 //! Functions: what is served of a new one is made ready before it is stored.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::{
     check_etag,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::ScopeId,
-    component::{self, Ready},
+    component::{self, Ready, SharedFile},
     config::FunctionConfig,
     host::{DeployReason, FunctionHost},
     store::{Expect, Kind, Write},
@@ -162,29 +162,30 @@ impl FunctionHost {
                 Err(Error::invalid("Code is required: give `code.zipFile`"))
             };
         };
-        let (loader, path) = (self.loader().clone(), self.code().component(&code));
-        let files = self.code().files(&code);
-        let component = path.clone();
-        let loading = tokio::task::spawn_blocking(move || {
-            let bytes =
-                fs::read(&path).map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
-            Ok::<_, Error>(loader.load(&bytes, || {})?)
-        });
-        let ready = Arc::new(loading.await.map_err(|error| Error::internal(error.to_string()))??);
+        let (component, files) = (self.code().component(&code), self.code().files(&code));
+        let (loader, file) = (self.loader().clone(), SharedFile::default());
+        let read = file.read(&component).await;
+        let read = read.map_err(|error| Error::internal(format!("the component cannot be read: {error}")))?;
+        let loading = tokio::task::spawn_blocking(move || loader.load_file(&read, || {}));
+        let ready = loading.await.map_err(|error| Error::internal(error.to_string()))??;
         record.code = Some(code);
         let source = Source { id, name, service, function: record };
         let config = Arc::new(source.configuration(ready.kind, component, files));
-        self.try_as_served(&config, &ready).await?;
+        self.try_as_served(&config, &ready, file).await?;
         Ok(Some(Equipped { ready, _in_use: in_use }))
     }
 
     /// Starts an instance as they will start: from a snapshot, if the function says so.
-    async fn try_as_served(&self, config: &Arc<FunctionConfig>, ready: &Arc<Ready>) -> Result<(), DeployReason> {
+    async fn try_as_served(
+        &self,
+        config: &Arc<FunctionConfig>,
+        ready: &Arc<Ready>,
+        file: SharedFile,
+    ) -> Result<(), DeployReason> {
         if !config.snapshot {
             return self.try_out(config, ready).await;
         }
-        let bytes = tokio::fs::read(&config.component).await.map_err(DeployReason::Unreadable)?;
-        let ready = self.initialized(config, bytes, || {}).await?;
+        let ready = self.initialized(config, ready, file).await?;
         self.try_out(config, &ready).await
     }
 

@@ -1,42 +1,58 @@
 //! Snapshots after the initializer, as deploys ask for them.
 
-use std::{
-    fs,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::runtime::Handle;
 
-use super::{DeployReason, FunctionHost, Origin};
+use super::{DeployReason, FunctionHost, Origin, unloaded};
 use crate::{
-    capability::outbound::OutboundPolicy, catalog::Revision, component::Ready, config::FunctionConfig, engine,
+    capability::outbound::OutboundPolicy,
+    catalog::Revision,
+    component::{ComponentFile, Ready, SharedFile},
+    config::FunctionConfig,
+    engine,
     instance::Policy,
 };
 
 impl FunctionHost {
-    /// The component with the state that its initializer leaves: from the store, or made now, which runs the initializer.
+    /// A component that is loaded, with the state that its initializer leaves: from the store, or made now of its file, which
+    /// runs the initializer.
     pub(crate) async fn initialized(
         &self,
         function: &Arc<FunctionConfig>,
-        component: Vec<u8>,
-        compiling: impl FnOnce() + Send + 'static,
+        component: &Arc<Ready>,
+        file: SharedFile,
     ) -> Result<Arc<Ready>, DeployReason> {
         let (host, function, runtime) = (self.clone(), function.clone(), Handle::current());
-        let work = move || host.initialized_here(&function, &component, &runtime, compiling);
-        let made = tokio::task::spawn_blocking(work).await;
-        made.map_err(|error| DeployReason::Unfit(format!("the loader failed: {error}")))?
+        if let Some(found) = host.found_snapshot(&function, component).await? {
+            return Ok(found);
+        }
+        let file = file.read(&function.component).await.map_err(DeployReason::Unreadable)?;
+        let work = move || host.initialized_here(&function, &file, &runtime, || {});
+        tokio::task::spawn_blocking(work).await.map_err(unloaded)?
+    }
+
+    async fn found_snapshot(
+        &self,
+        function: &Arc<FunctionConfig>,
+        component: &Arc<Ready>,
+    ) -> Result<Option<Arc<Ready>>, DeployReason> {
+        let (loader, component) = (self.loader().clone(), component.clone());
+        let policy = self.snapshot_policy(function.clone())?;
+        let work = move || loader.found_snapshot(&component, &policy);
+        Ok(tokio::task::spawn_blocking(work).await.map_err(unloaded)??)
     }
 
     /// The same on this thread, for as long as it takes.
     pub(super) fn initialized_here(
         &self,
         function: &Arc<FunctionConfig>,
-        component: &[u8],
+        file: &ComponentFile,
         runtime: &Handle,
         compiling: impl FnOnce(),
     ) -> Result<Arc<Ready>, DeployReason> {
         let policy = self.snapshot_policy(function.clone())?;
-        let attempt = self.0.loader.initialized(component, &policy, runtime, compiling);
+        let attempt = self.0.loader.initialized(file, &policy, runtime, compiling);
         if let Some(log) = &attempt.log {
             let (function_log, _) = self.telemetry(function);
             function_log.append(log.request_id.as_str(), &log.text, log.dropped);
@@ -70,14 +86,14 @@ impl FunctionHost {
 
     /// Makes what an interim revision stands in for. What is wrong with it is found, and told, by the deploy that follows.
     pub(super) fn compile(&self, revision: &Revision) -> bool {
-        let Ok(bytes) = fs::read(&revision.function.component) else { return false };
+        let Ok(file) = ComponentFile::read(&revision.function.component) else { return false };
         let runtime = Handle::try_current();
         let compiled = engine::behind(|| {
             let initialized = match (revision.function.snapshot, &runtime) {
-                (true, Ok(runtime)) => self.initialized_here(&revision.function, &bytes, runtime, || {}).is_ok(),
+                (true, Ok(runtime)) => self.initialized_here(&revision.function, &file, runtime, || {}).is_ok(),
                 (true, Err(_)) | (false, _) => false,
             };
-            initialized || self.0.loader.load(&bytes, || {}).is_ok()
+            initialized || self.0.loader.load_file(&file, || {}).is_ok()
         });
         compiled.unwrap_or_default()
     }

@@ -5,10 +5,11 @@
 
 use std::{
     sync::Arc,
+    task::Poll,
     time::{Instant, SystemTime},
 };
 
-use tokio::time::timeout_at;
+use tokio::{task::unconstrained, time::sleep_until};
 use wasmtime::{
     Store,
     component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower, TypedFunc},
@@ -396,12 +397,29 @@ pub(crate) async fn timed<T>(
 ) -> Result<T, CallError> {
     guest::arm(store, deadline);
     let cpu = store.data().cpu();
-    let result = timeout_at(deadline.into(), cpu.drive(call(store))).await;
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(CallError::from_engine(&error)),
-        Err(_) => Err(CallError::TimedOut),
+    match until(deadline, cpu.drive(call(store))).await {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(CallError::from_engine(&error)),
+        None => Err(CallError::TimedOut),
     }
+}
+
+/// The value of a future, or `None` once the deadline has passed.
+///
+/// Like tokio's timeout, but the timer is made when the future first waits: most calls end without, and a timer counts a
+/// handle of the runtime that all cores share.
+async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut timer = None;
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(value) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(value));
+        }
+        // Apart from the task's budget: a guest that uses it up at every poll would never be told that its time is over.
+        let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline.into()))));
+        timer.as_mut().poll(context).map(|()| None)
+    })
+    .await
 }
 
 fn explain_start(error: CallError, store: &mut Store<Guest>) -> CallError {

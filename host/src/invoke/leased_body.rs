@@ -1,6 +1,7 @@
 //! The body of a `wasi:http` response while its guest still writes it: it holds what the guest runs by, and ends with it.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::{
         Arc,
@@ -23,8 +24,18 @@ use crate::{
 
 /// A response body that keeps the instance that writes it.
 pub(crate) struct LeasedBody {
+    /// What was taken of the body already.
+    ahead: Ahead,
     body: WasiBody,
     writer: Option<Writer>,
+}
+
+/// The beginning of a body, and whether it is all of it.
+#[derive(Default)]
+pub(super) struct Ahead {
+    pub(super) frames: VecDeque<Result<Frame<Bytes>, Error>>,
+    /// The body has said that it is over, and is not asked again.
+    pub(super) ended: bool,
 }
 
 /// Who writes a body.
@@ -51,8 +62,9 @@ struct WatchedLease {
 }
 
 impl GuestTask {
-    pub(super) fn new(task: AbortHandle, failed: Arc<AtomicBool>) -> Self {
-        Self { task: Some(task), failed }
+    /// `task`: what the guest goes on in; `None` if it has ended.
+    pub(super) fn new(task: Option<AbortHandle>, failed: Arc<AtomicBool>) -> Self {
+        Self { task, failed }
     }
 }
 
@@ -114,12 +126,12 @@ fn expire(lease: &Mutex<Option<Box<Lease>>>) {
 }
 
 impl LeasedBody {
-    pub(super) fn of_guest(body: WasiBody, guest: GuestTask) -> Self {
-        Self { body, writer: Some(Writer::Guest(guest)) }
+    pub(super) fn of_guest(body: WasiBody, ahead: Ahead, guest: GuestTask) -> Self {
+        Self { ahead, body, writer: Some(Writer::Guest(guest)) }
     }
 
     pub(super) fn of_slot(body: WasiBody, lease: Lease) -> Self {
-        Self { body, writer: Some(Writer::Slot(WatchedLease::new(lease))) }
+        Self { ahead: Ahead::default(), body, writer: Some(Writer::Slot(WatchedLease::new(lease))) }
     }
 
     /// Gives up a body that the protocol does not allow: the response is whole without it.
@@ -169,7 +181,11 @@ impl Body for LeasedBody {
         if let Poll::Ready(error) = self.poll_expired(context) {
             return Poll::Ready(Some(Err(error)));
         }
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = match self.ahead.frames.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None if self.ahead.ended => Poll::Ready(None),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        };
         match &polled {
             Poll::Ready(None) if self.is_broken_off() => {
                 return Poll::Ready(Some(Err(self.break_off("the guest ended within its response"))));
@@ -179,25 +195,40 @@ impl Body for LeasedBody {
                 let error = CallError::Trapped(format!("the response broke off: {error}"));
                 self.end(Err(error));
             }
-            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => self.end(Ok(())),
+            Poll::Ready(Some(Ok(_))) if self.is_end_stream() => self.end(Ok(())),
             _ => {}
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.ahead.frames.is_empty() && if self.ahead.ended { !self.is_broken_off() } else { self.body.is_end_stream() }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let frames = &self.ahead.frames;
+        let ahead: usize = frames.iter().flatten().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        if self.ahead.ended {
+            // Trailers need chunks, and what breaks off has no length.
+            let is_data = |frame: &Result<Frame<Bytes>, Error>| frame.as_ref().is_ok_and(Frame::is_data);
+            let is_plain = frames.iter().all(is_data) && !self.is_broken_off();
+            return if is_plain { SizeHint::with_exact(ahead) } else { SizeHint::default() };
+        }
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(ahead));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ahead)) {
+            hint.set_upper(upper);
+        }
+        hint
     }
 }
 
 impl Drop for LeasedBody {
     fn drop(&mut self) {
         // An empty body is never polled.
-        if self.body.is_end_stream() {
+        if self.is_end_stream() {
             self.end(Ok(()));
         }
     }

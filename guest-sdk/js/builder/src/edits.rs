@@ -86,7 +86,14 @@ fn manifest(crate_: &Path) -> anyhow::Result<()> {
         features.remove(unused);
     }
     features["p3"] = value(Array::new());
-    manifest["dependencies"]["rquickjs"]["features"] = value(Array::from_iter(["std", "futures", "loader", "macro"]));
+    manifest["dependencies"]["rquickjs"]["features"] = value(Array::from_iter([
+        "std",
+        "futures",
+        "loader",
+        "macro",
+        // And with them what the interpreter would do at each instruction to be able to print it.
+        "disable-assertions",
+    ]));
     manifest["package"]["name"] = value("js-runtime");
     let mut profile: Table =
         "opt-level = \"s\"\npanic = \"abort\"\nstrip = \"debuginfo\"".parse::<DocumentMut>()?.as_table().clone();
@@ -128,6 +135,7 @@ fn engine(output: &Path) -> anyhow::Result<()> {
         1,
     )?;
     contexts(&copy)?;
+    copies(&copy)?;
     vendor::copy_directory(&copy, &output.join("rquickjs-sys"))
 }
 
@@ -195,6 +203,33 @@ fn contexts(engine: &Path) -> anyhow::Result<()> {
          JS_CFUNC_DEF(\"__asyncContext\", 0, js_async_context ),\n    \
          JS_CFUNC_DEF(\"__exchangeAsyncContext\", 1, js_exchange_async_context ),\n",
         1,
+    )
+}
+
+/// A function that copies a plain object: what is undefined in it is filled with the arguments in turn. Every call makes the
+/// same few objects, and to add their properties one by one costs ten times as much. `runtime/js/copies.js` takes it away from
+/// `Object`.
+fn copies(engine: &Path) -> anyhow::Result<()> {
+    let edit = |from: &str, to: &str| replace(engine, "quickjs/quickjs.c", from, to, 1);
+    edit(
+        "static const JSCFunctionListEntry js_object_funcs[] = {\n",
+        "static JSValue js_object_copy(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)\n{\n    \
+         JSObject *from, *to;\n    JSValue copy, value;\n    int i, next = 1;\n\n    \
+         if (!JS_IsObject(argv[0]))\n        return JS_ThrowTypeError(ctx, \"not an object\");\n    \
+         from = JS_VALUE_GET_OBJ(argv[0]);\n    \
+         if (from->class_id != JS_CLASS_OBJECT || !from->shape->is_hashed)\n        \
+         return JS_ThrowTypeError(ctx, \"not a plain object\");\n    \
+         for (i = 0; i < from->shape->prop_count; i++)\n        \
+         if (get_shape_prop(from->shape)[i].flags & JS_PROP_TMASK)\n            \
+         return JS_ThrowTypeError(ctx, \"an accessor cannot be copied\");\n    \
+         copy = JS_NewObjectFromShape(ctx, js_dup_shape(from->shape), JS_CLASS_OBJECT, NULL);\n    \
+         if (JS_IsException(copy))\n        return copy;\n    \
+         to = JS_VALUE_GET_OBJ(copy);\n    \
+         for (i = 0; i < from->shape->prop_count; i++) {\n        \
+         value = from->prop[i].u.value;\n        \
+         to->prop[i].u.value = js_dup(JS_IsUndefined(value) && next < argc ? argv[next++] : value);\n    }\n    \
+         return copy;\n}\n\n\
+         static const JSCFunctionListEntry js_object_funcs[] = {\n    JS_CFUNC_DEF(\"__copy\", 1, js_object_copy ),\n",
     )
 }
 
@@ -277,9 +312,25 @@ fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
         crate_,
         "src/builtin/process.js",
         "globalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
-        "globalThis.__wasm_rquickjs_turn_pending = () => __nextTickQueue.length > 0 || _pendingRejections.size > 0 || _pendingRejectionHandled.size > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        "var _hadRejection = false;\nglobalThis.__wasm_rquickjs_turn_pending = () => _hadRejection || __nextTickQueue.length > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
         1,
     )?;
+    for (from, to) in [
+        (
+            "        _pendingRejections.set(promise, { reason });\n",
+            "        _hadRejection = true;\n        _pendingRejections.set(promise, { reason });\n",
+        ),
+        (
+            "            _pendingRejectionHandled.add(promise);\n",
+            "            _hadRejection = true;\n            _pendingRejectionHandled.add(promise);\n",
+        ),
+        (
+            "    if (_pendingRejectionHandled.size === 0 && _pendingRejections.size === 0) {\n        return 0;\n",
+            "    if (_pendingRejectionHandled.size === 0 && _pendingRejections.size === 0) {\n        _hadRejection = false;\n        return 0;\n",
+        ),
+    ] {
+        replace(crate_, "src/builtin/process.js", from, to, 1)?;
+    }
     // Without headers: `runtime/js/server.js` makes them when somebody looks.
     replace(
         crate_,

@@ -1,12 +1,11 @@
 // The `context` of handlers.
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
 import { logger } from '__wasm_rquickjs_builtin/wisp/console';
-import { keepLayout } from '__wasm_rquickjs_builtin/wisp/invocation';
-
-keepLayout(Object.prototype, 'requestId', 'credentials', 'function', 'service', 'region', 'accountId', 'logger', 'retryCount', 'tracing');
-keepLayout(Object.prototype, 'openTracingSpanContext', 'jaegerEndpoint', 'openTracingSpanBaggages');
+import { copy, original } from '__wasm_rquickjs_builtin/wisp/copies';
 
 let identity;
+let context;
+const TRACING = original(Object.prototype, { openTracingSpanContext: undefined, jaegerEndpoint: '', openTracingSpanBaggages: undefined });
 
 // What stays the same for the life of an instance, asked for at the first use.
 export function identityOf() {
@@ -14,20 +13,14 @@ export function identityOf() {
 }
 
 export function forget() {
-  identity = undefined;
+  identity = context = undefined;
+}
+
+function originalContext() {
+  const { credentials, function: self, service, region, accountId } = identityOf();
+  return original(Object.prototype, { requestId: undefined, credentials, function: self, service, region, accountId, logger, retryCount: undefined, tracing: undefined });
 }
 
 export function contextOf(requestId, retryCount, traceParent) {
-  const { credentials, function: self, service, region, accountId } = identity ?? identityOf();
-  return {
-    requestId,
-    credentials,
-    function: self,
-    service,
-    region,
-    accountId,
-    logger,
-    retryCount,
-    tracing: { openTracingSpanContext: traceParent ?? '', jaegerEndpoint: '', openTracingSpanBaggages: {} },
-  };
+  return copy((context ??= originalContext()), requestId, retryCount, copy(TRACING, traceParent ?? '', {}));
 }

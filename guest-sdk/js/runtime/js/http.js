@@ -1,14 +1,12 @@
 // HTTP handlers: `(req, resp, context)`.
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
-import { begin, failUnhandled, isCurrent, keepLayout, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
+import { copy, original } from '__wasm_rquickjs_builtin/wisp/copies';
+import { begin, failUnhandled, isCurrent, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
 import { bufferOf, isThenable } from '__wasm_rquickjs_builtin/wisp/event';
 import { Buffer } from 'node:buffer';
 import { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-
-// What requests and responses hold of ours: under symbols, which nobody who lists their properties comes across.
-const [CALL, BODY, STATUS, HEADERS, SENT] = ['call', 'body', 'status', 'headers', 'sent'].map(Symbol);
 
 // Of these Node keeps the first value; others are joined.
 const FIRST = new Set(['age', 'authorization', 'content-length', 'content-type', 'etag', 'expires', 'from', 'host', 'if-modified-since', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'proxy-authorization', 'referer', 'retry-after', 'user-agent']);
@@ -59,19 +57,13 @@ function lazy(prototype, name, make) {
 
 // A readable stream that becomes one when somebody reads it: most handlers take `body`. What the host keeps of the request
 // is asked for at the first use, and only by the call that it belongs to.
-function Request(invocation, method, path, url, bytes) {
-  this.method = method;
-  this.path = path;
-  this.url = url;
-  this[CALL] = invocation;
-  if (bytes !== undefined) this.body = this[BODY] = bufferOf(bytes);
-}
+function Request() {}
 Request.prototype = Object.create(IncomingMessage.prototype, { constructor: { value: Request, configurable: true, writable: true } });
 lazy(Request.prototype, 'body', () => Buffer.alloc(0));
-lazy(Request.prototype, 'rawHeaders', (request) => (isCurrent(request[CALL]) ? pairsOf(native.request_headers()) : []));
+lazy(Request.prototype, 'rawHeaders', (request) => (isCurrent(request._wispCall) ? pairsOf(native.request_headers()) : []));
 lazy(Request.prototype, 'headers', (request) => headersOf(request.rawHeaders));
-lazy(Request.prototype, 'queries', (request) => (isCurrent(request[CALL]) ? queriesOf(pairsOf(native.request_queries())) : {}));
-lazy(Request.prototype, 'clientIP', (request) => (isCurrent(request[CALL]) ? native.client_ip() : ''));
+lazy(Request.prototype, 'queries', (request) => (isCurrent(request._wispCall) ? queriesOf(pairsOf(native.request_queries())) : {}));
+lazy(Request.prototype, 'clientIP', (request) => (isCurrent(request._wispCall) ? native.client_ip() : ''));
 lazy(Request.prototype, 'ip', (request) => request.clientIP);
 lazy(Request.prototype, 'socket', (request) => ({ remoteAddress: request.clientIP, encrypted: false, destroy() {}, on() {}, once() {} }));
 lazy(Request.prototype, 'connection', (request) => request.socket);
@@ -84,7 +76,7 @@ Object.defineProperty(Request.prototype, '_readableState', {
   get() {
     Object.defineProperty(this, '_readableState', { value: undefined, writable: true, configurable: true });
     Readable.call(this, { read() {} });
-    if (this[BODY] !== undefined) this.push(this[BODY]);
+    if (this._wispBody !== undefined) this.push(this._wispBody);
     this.push(null);
     return this._readableState;
   },
@@ -92,35 +84,35 @@ Object.defineProperty(Request.prototype, '_readableState', {
     Object.defineProperty(this, '_readableState', { value, writable: true, configurable: true });
   },
 });
-keepLayout(Request.prototype, 'method', 'path', 'url', CALL, BODY, 'body');
 Request.prototype._read = function () {};
 Request.prototype._destroy = function (error, callback) {
   callback(error);
 };
+const REQUEST = original(Request.prototype, { method: undefined, path: undefined, url: undefined }, { _wispCall: undefined });
+const REQUEST_WITH_BODY = original(Request.prototype, { method: undefined, path: undefined, url: undefined, body: undefined }, { _wispCall: undefined, _wispBody: undefined });
+
+function requestOf(invocation, method, path, url, bytes) {
+  if (bytes === undefined) return copy(REQUEST, method, path, url, invocation);
+  const body = bufferOf(bytes);
+  return copy(REQUEST_WITH_BODY, method, path, url, body, invocation, body);
+}
 
 // Plain properties and a flat list: private fields and a Map would cost more than the rest of a short handler's call.
-function Response(invocation) {
-  this[CALL] = invocation;
-}
+function Response() {}
 
 Response.prototype = {
   constructor: Response,
-  [STATUS]: 200,
-  // Lower-case names and values in turn.
-  [HEADERS]: undefined,
-  [SENT]: false,
-
   setStatusCode(code) {
-    if (!Number.isInteger(code)) throw new TypeError('statusCode must be an integer, not ' + String(code));
-    this[STATUS] = code;
+    if ((code | 0) !== code && !Number.isInteger(code)) throw new TypeError('statusCode must be an integer, not ' + String(code));
+    this._wispStatus = code;
   },
 
   setHeader(key, value) {
     if (typeof key !== 'string') throw new TypeError('the name of a header must be a string');
     const name = LOWER[key] ?? lowerCase(key);
-    const headers = this[HEADERS];
-    if (headers === undefined) {
-      this[HEADERS] = [name, value];
+    const headers = this._wispHeaders;
+    if (headers === null) {
+      this._wispHeaders = [name, value];
       return;
     }
     const at = headerAt(headers, name);
@@ -129,32 +121,31 @@ Response.prototype = {
   },
 
   deleteHeader(key) {
-    const at = headerAt(this[HEADERS], String(key).toLowerCase());
-    if (at >= 0) this[HEADERS].splice(at, 2);
+    const at = headerAt(this._wispHeaders, String(key).toLowerCase());
+    if (at >= 0) this._wispHeaders.splice(at, 2);
   },
 
   hasHeader(key) {
-    return headerAt(this[HEADERS], String(key).toLowerCase()) >= 0;
+    return headerAt(this._wispHeaders, String(key).toLowerCase()) >= 0;
   },
 
   getHeader(key) {
-    const at = headerAt(this[HEADERS], String(key).toLowerCase());
-    return at < 0 ? undefined : this[HEADERS][at + 1];
+    const at = headerAt(this._wispHeaders, String(key).toLowerCase());
+    return at < 0 ? undefined : this._wispHeaders[at + 1];
   },
 
   send(body) {
-    if (this[SENT]) throw new Error('the response was sent already: send can be called once');
+    if (this._wispSent) throw new Error('the response was sent already: send can be called once');
     if (body === undefined || body === null) body = '';
     else if (typeof body !== 'string' && !(body instanceof Uint8Array)) return sendStream(this, body);
-    this[SENT] = true;
-    const headers = this[HEADERS];
-    respond(this[CALL], this[STATUS], headers === undefined ? headers : flatHeaders(headers), body);
+    this._wispSent = true;
+    const headers = this._wispHeaders;
+    respond(this._wispCall, this._wispStatus, headers === null ? headers : flatHeaders(headers), body);
   },
 };
 
-keepLayout(Response.prototype, CALL, STATUS, HEADERS, SENT);
-keepLayout(Response.prototype, CALL, HEADERS, SENT);
-keepLayout(Response.prototype, CALL, SENT);
+// `_wispHeaders` has lower-case names and values in turn, and is null without any.
+const RESPONSE = original(Response.prototype, {}, { _wispCall: undefined, _wispStatus: 200, _wispHeaders: null, _wispSent: false });
 
 // Names of headers in lower case, by what handlers write: a function uses few, again and again.
 const LOWER = Object.create(null);
@@ -173,7 +164,7 @@ function lowerCase(key) {
 for (const name of ['Content-Type', 'content-type', 'Cache-Control', 'Location', 'Set-Cookie', 'ETag', 'Access-Control-Allow-Origin']) lowerCase(name);
 
 function headerAt(headers, name) {
-  if (headers !== undefined) for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return i;
+  if (headers !== null) for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return i;
   return -1;
 }
 
@@ -181,16 +172,16 @@ function sendStream(response, body) {
   if (typeof body !== 'object' || typeof body.pipe !== 'function' || typeof body.on !== 'function') {
     throw new TypeError('the body must be a Buffer, a string or a stream.Readable');
   }
-  response[SENT] = true;
+  response._wispSent = true;
   const chunks = [];
   body.on('data', (chunk) => chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
-  body.on('error', (error) => failUnhandled(response[CALL], error));
-  body.on('end', () => respond(response[CALL], response[STATUS], flatHeaders(response[HEADERS]), Buffer.concat(chunks)));
+  body.on('error', (error) => failUnhandled(response._wispCall, error));
+  body.on('end', () => respond(response._wispCall, response._wispStatus, flatHeaders(response._wispHeaders), Buffer.concat(chunks)));
 }
 
 // Names and values in turn, all of them texts. The host leaves out those that a function cannot set.
 export function flatHeaders(headers) {
-  if (headers === undefined) return headers;
+  if (headers === null) return headers;
   for (let i = 1; i < headers.length; i += 2) if (typeof headers[i] !== 'string') return expanded(headers);
   return headers;
 }
@@ -208,8 +199,8 @@ function expanded(headers) {
 export function invoke(handler, method, path, url, bytes, requestId, traceParent) {
   const invocation = begin(requestId);
   try {
-    const request = new Request(invocation, method, path, url, bytes);
-    const returned = handler(request, new Response(invocation), contextOf(requestId, 0, traceParent));
+    const request = requestOf(invocation, method, path, url, bytes);
+    const returned = handler(request, copy(RESPONSE, invocation), contextOf(requestId, 0, traceParent));
     if (returned !== undefined && isThenable(returned)) returned.then(undefined, (error) => failUnhandled(invocation, error));
   } catch (error) {
     failUnhandled(invocation, error);

@@ -1,26 +1,15 @@
 // The call that runs. Each has an object of its own: what an earlier call still does cannot end a later one.
 import { fail, respond as answer, succeed as end } from '__wasm_rquickjs_builtin/wisp_native';
 import { forgetStores } from 'node:async_hooks';
+import { copy, original } from '__wasm_rquickjs_builtin/wisp/copies';
 import { documentOf, logError } from '__wasm_rquickjs_builtin/wisp/errors';
 
 let current = null;
 
-// The engine forgets how objects of a kind are laid out with the last of them, and finds it out anew, property by property.
-// So one of each stage is kept, of those kinds that every call makes.
-const kept = [];
-
-export function keepLayout(prototype, ...names) {
-  for (let count = 0; count <= names.length; count++) {
-    const object = Object.create(prototype);
-    for (const name of names.slice(0, count)) object[name] = undefined;
-    kept.push(object);
-  }
-}
-
-keepLayout(Object.prototype, 'requestId', 'settled');
+const INVOCATION = original(Object.prototype, { requestId: undefined, settled: false });
 
 export function begin(requestId) {
-  current = { requestId, settled: false };
+  current = copy(INVOCATION, requestId);
   forgetStores();
   return current;
 }

@@ -167,7 +167,7 @@ pub mod native_module {
         Ok(())
     }
 
-    /// Ends the call with a response; `headers` has names and values in turn, and is undefined without any.
+    /// Ends the call with a response; `headers` has names and values in turn, and is null without any.
     #[rquickjs::function]
     pub fn respond(status: u16, headers: Value<'_>, body: Value<'_>) -> rquickjs::Result<()> {
         let headers = headers.as_array().map(super::pairs).transpose()?.unwrap_or_default();

@@ -5,7 +5,7 @@ use wasmparser::{Operator, Parser, Payload};
 
 use crate::{
     error::{FlattenError, no_such_item},
-    merge::constants,
+    globals::constants,
     module::Kind,
     plan::Plan,
 };
@@ -19,7 +19,7 @@ pub struct Epilogue {
     /// The function: the name under which a core module exports it to be lifted, such as
     /// `wisp:function/loader@1.0.0#park`.
     pub function: String,
-    /// Core functions without parameters and results that are called then, by the names of their exports.
+    /// Core functions without parameters that are called then, by the names of their exports. What they return is dropped.
     pub calls: Vec<String>,
     /// Core functions that make something once and keep it, such as the handle of the network, and are to make it anew:
     /// the one-byte flag that they look at first is cleared.
@@ -35,8 +35,13 @@ pub(crate) struct ResolvedEpilogue {
     pub(crate) index: u32,
     pub(crate) func_type: u32,
     parameters: u32,
-    calls: Vec<u32>,
+    calls: Vec<Call>,
     flags: Vec<i32>,
+}
+
+struct Call {
+    index: u32,
+    results: u32,
 }
 
 impl ResolvedEpilogue {
@@ -47,7 +52,7 @@ impl ResolvedEpilogue {
             index: plan.index(part, Kind::Func, index)?,
             func_type: plan.parts[part].base.types + own_type,
             parameters: signature(plan, part, index)?.0,
-            calls: epilogue.calls.iter().map(|name| plain_function(plan, name)).collect::<Result<_, _>>()?,
+            calls: epilogue.calls.iter().map(|name| called_function(plan, name)).collect::<Result<_, _>>()?,
             flags: epilogue.forgets.iter().map(|name| flag(plan, name)).collect::<Result<_, _>>()?,
         })
     }
@@ -61,13 +66,24 @@ impl ResolvedEpilogue {
         }
         code.call(self.index);
         for call in &self.calls {
-            code.call(*call);
+            code.call(call.index);
+            for _ in 0..call.results {
+                code.drop();
+            }
         }
         for flag in &self.flags {
             code.i32_const(*flag).i32_const(0).i32_store8(BYTE);
         }
         code.end();
         body
+    }
+}
+
+fn called_function(plan: &Plan<'_, '_>, name: &str) -> Result<Call, FlattenError> {
+    let (part, index) = plan.exported_func(name)?;
+    match signature(plan, part, index)? {
+        (0, results) => Ok(Call { index: plan.index(part, Kind::Func, index)?, results }),
+        _ => no_such_item(format!("the core function {name} has parameters")),
     }
 }
 

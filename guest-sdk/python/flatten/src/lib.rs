@@ -10,6 +10,7 @@
 mod constant;
 mod epilogue;
 mod error;
+mod globals;
 mod indices;
 mod layout;
 mod merge;

@@ -9,7 +9,7 @@ Usage: flatten IN.wasm OUT.wasm [OPTIONS]
 Merges the linked core modules of a component into one.
 
   --export NAME=FUNCTION         exports a core function from the component
-  --call FUNCTION=CALLED         calls CALLED at the end of each call of FUNCTION
+  --call FUNCTION=CALLED         calls CALLED, which takes nothing, at the end of each call of FUNCTION
   --forget FUNCTION=KEPT         makes KEPT forget what it keeps, at the end of each call of FUNCTION";
 
 fn main() -> ExitCode {

@@ -10,6 +10,7 @@ use crate::{
     constant,
     epilogue::ResolvedEpilogue,
     error::FlattenError,
+    globals::Globals,
     layout::Source,
     module::{KINDS, Kind},
     plan::{Part, Plan},
@@ -34,40 +35,17 @@ pub(crate) fn merge(
     for (number, func) in plan.host.iter().enumerate() {
         sections.imports.import(HOST, &number.to_string(), we::EntityType::Function(func.func_type));
     }
-    let constants = constants(plan)?;
+    let globals = Globals::new(plan, used)?;
     for (position, part) in plan.parts.iter().enumerate() {
-        let mut remap = Remap::new(plan, position, &constants)?;
+        let mut remap = Remap::new(plan, position, &globals)?;
         sections.append(plan, position, part, &mut remap)?;
     }
     for epilogue in epilogues {
         sections.funcs.function(epilogue.func_type);
         sections.code.function(&epilogue.body());
     }
-    let exports = sections.export(plan, used, epilogues)?;
+    let exports = sections.export(plan, used, epilogues, &globals)?;
     Ok(Merged { bytes: sections.finish(plan), exports })
-}
-
-/// The values of all immutable globals that can be told, by their index in the merged module.
-pub(crate) fn constants(plan: &Plan<'_, '_>) -> Result<HashMap<u32, i32>, FlattenError> {
-    let mut values = HashMap::new();
-    for part in 0..plan.parts.len() {
-        for (index, expression) in &plan.module(part).constants {
-            let value = value(plan, part, expression, &values);
-            if let Some(value) = value {
-                values.insert(plan.index(part, Kind::Global, *index)?, value);
-            }
-        }
-    }
-    Ok(values)
-}
-
-fn value(
-    plan: &Plan<'_, '_>,
-    part: usize,
-    expression: &constant::Expression,
-    values: &HashMap<u32, i32>,
-) -> Option<i32> {
-    expression.value(|index| values.get(&plan.index(part, Kind::Global, index).ok()?).copied())
 }
 
 #[derive(Default)]
@@ -125,6 +103,7 @@ impl Sections {
         plan: &Plan<'_, '_>,
         used: &[(Source, Kind)],
         epilogues: &[ResolvedEpilogue],
+        globals: &Globals,
     ) -> Result<HashMap<(Source, Kind), String>, FlattenError> {
         let mut names = HashMap::new();
         for (source, kind) in used {
@@ -135,6 +114,9 @@ impl Sections {
             let mut index = plan.index_of(source, *kind)?;
             if let Some(position) = epilogues.iter().position(|it| *kind == Kind::Func && it.index == index) {
                 index = plan.total.items.funcs + u32::try_from(position).unwrap_or(u32::MAX);
+            }
+            if *kind == Kind::Global {
+                index = globals.written(index).unwrap_or(index);
             }
             // Two instances may export the same name.
             let exported = format!("{instance}:{name}");
@@ -170,18 +152,20 @@ impl Sections {
 struct Remap<'p> {
     part: &'p Part,
     imported: [Vec<u32>; 4],
-    constants: &'p HashMap<u32, i32>,
+    globals: &'p Globals,
+    /// How many of the part's own globals were looked at.
+    seen_globals: u32,
 }
 
 impl<'p> Remap<'p> {
-    fn new(plan: &'p Plan<'_, '_>, position: usize, constants: &'p HashMap<u32, i32>) -> Result<Self, FlattenError> {
+    fn new(plan: &'p Plan<'_, '_>, position: usize, globals: &'p Globals) -> Result<Self, FlattenError> {
         let module = plan.module(position);
         let mut imported: [Vec<u32>; 4] = Default::default();
         for (slot, kind) in imported.iter_mut().zip(KINDS) {
             let indices = (0..module.imported.of(kind)).map(|index| plan.index(position, kind, index));
             *slot = indices.collect::<Result<_, _>>()?;
         }
-        Ok(Self { part: &plan.parts[position], imported, constants })
+        Ok(Self { part: &plan.parts[position], imported, globals, seen_globals: 0 })
     }
 
     fn index(&self, kind: Kind, index: u32) -> u32 {
@@ -190,6 +174,10 @@ impl<'p> Remap<'p> {
             Some(index) => *index,
             None => self.part.base.items.of(kind) + index - u32::try_from(imported.len()).unwrap_or(u32::MAX),
         }
+    }
+
+    fn constant(&self, global: u32) -> Option<i32> {
+        self.globals.constants.get(&self.index(Kind::Global, global)).copied()
     }
 }
 
@@ -215,7 +203,35 @@ impl Reencode for Remap<'_> {
     }
 
     fn global_index(&mut self, index: u32) -> Index {
-        Ok(self.index(Kind::Global, index))
+        let merged = self.index(Kind::Global, index);
+        Ok(self.globals.written(merged).unwrap_or(merged))
+    }
+
+    fn parse_global(
+        &mut self,
+        globals: &mut we::GlobalSection,
+        global: wasmparser::Global<'_>,
+    ) -> Result<(), reencode::Error> {
+        let merged = self.part.base.items.globals + self.seen_globals;
+        self.seen_globals += 1;
+        match self.globals.written(merged) {
+            Some(_) => reencode::utils::parse_global(self, globals, global),
+            None => Ok(()),
+        }
+    }
+
+    fn instruction<'a>(&mut self, operator: wasmparser::Operator<'a>) -> Result<we::Instruction<'a>, reencode::Error> {
+        let known = match operator {
+            wasmparser::Operator::GlobalGet { global_index } => {
+                self.constant(global_index).map(we::Instruction::I32Const)
+            }
+            // In a function that nothing refers to.
+            wasmparser::Operator::GlobalSet { global_index } => {
+                self.constant(global_index).map(|_| we::Instruction::Drop)
+            }
+            _ => None,
+        };
+        known.map_or_else(|| reencode::utils::instruction(self, operator), Ok)
     }
 
     fn element_index(&mut self, index: u32) -> Index {
@@ -227,9 +243,10 @@ impl Reencode for Remap<'_> {
     }
 
     fn const_expr(&mut self, expression: wasmparser::ConstExpr<'_>) -> Result<we::ConstExpr, reencode::Error> {
-        let known = constant::Expression::read(&expression).ok().flatten().and_then(|expression| {
-            expression.value(|index| self.constants.get(&self.index(Kind::Global, index)).copied())
-        });
+        let known = constant::Expression::read(&expression)
+            .ok()
+            .flatten()
+            .and_then(|expression| expression.value(|index| self.constant(index)));
         match known {
             Some(number) => Ok(we::ConstExpr::i32_const(number)),
             None => reencode::utils::const_expr(self, expression),

@@ -1,8 +1,8 @@
 //! What one core module has, as far as merging needs to know.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+use wasmparser::{ElementItems, FunctionBody, KnownCustom, Name, Operator, Parser, Payload, TypeRef};
 
 use crate::{
     constant,
@@ -94,8 +94,14 @@ pub(crate) struct Module<'a> {
     pub(crate) data: u32,
     /// The types of the functions that are defined here.
     pub(crate) func_types: Vec<u32>,
-    /// Values of immutable globals that are a plain number, by their index.
+    /// What 32-bit globals begin with, by their index. It is what they have for good, unless they are among `set_globals`.
     pub(crate) constants: Vec<(u32, constant::Expression)>,
+    /// Functions and the globals that they set, by their indices here.
+    sets: Vec<(u32, u32)>,
+    /// Functions that something refers to, by their indices here.
+    mentioned: HashSet<u32>,
+    /// How many bodies were read.
+    bodies: u32,
     /// Names of functions, for backtraces.
     pub(crate) func_names: Vec<(u32, &'a str)>,
 }
@@ -128,13 +134,17 @@ impl<'a> Module<'a> {
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export?;
+                    if export.kind == wasmparser::ExternalKind::Func {
+                        self.mentioned.insert(export.index);
+                    }
                     self.exports.insert(export.name, (Kind::of(export.kind)?, export.index));
                 }
             }
-            Payload::ElementSection(section) => self.elements = section.count(),
+            Payload::ElementSection(section) => self.note_elements(section)?,
             Payload::DataSection(section) => self.data = section.count(),
             Payload::TagSection(_) => return unsupported("a core module defines exception tags"),
             Payload::StartSection { .. } => return unsupported("a core module has a start function"),
+            Payload::CodeSectionEntry(body) => self.note_body(&body)?,
             Payload::CustomSection(section) => self.note_names(&section),
             _ => {}
         }
@@ -160,12 +170,64 @@ impl<'a> Module<'a> {
         self.defined.globals = section.count();
         for (position, global) in (0u32..).zip(section) {
             let global = global?;
-            if !global.ty.mutable && !global.ty.shared && global.ty.content_type == wasmparser::ValType::I32 {
+            self.note_reference(&global.init_expr)?;
+            if !global.ty.shared && global.ty.content_type == wasmparser::ValType::I32 {
                 let index = self.imported.globals + position;
                 self.constants.extend(constant::Expression::read(&global.init_expr)?.map(|it| (index, it)));
             }
         }
         Ok(())
+    }
+
+    fn note_elements(&mut self, section: wasmparser::ElementSectionReader<'a>) -> Result<(), FlattenError> {
+        self.elements = section.count();
+        for segment in section {
+            match segment?.items {
+                ElementItems::Functions(functions) => {
+                    for function in functions {
+                        self.mentioned.insert(function?);
+                    }
+                }
+                ElementItems::Expressions(_, expressions) => {
+                    for expression in expressions {
+                        self.note_reference(&expression?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_reference(&mut self, expression: &wasmparser::ConstExpr<'_>) -> Result<(), FlattenError> {
+        for operator in expression.get_operators_reader() {
+            if let Operator::RefFunc { function_index } = operator? {
+                self.mentioned.insert(function_index);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_body(&mut self, body: &FunctionBody<'_>) -> Result<(), FlattenError> {
+        let function = self.imported.funcs + self.bodies;
+        self.bodies += 1;
+        for operator in body.get_operators_reader()? {
+            match operator? {
+                Operator::GlobalSet { global_index } => self.sets.push((function, global_index)),
+                Operator::Call { function_index }
+                | Operator::ReturnCall { function_index }
+                | Operator::RefFunc { function_index } => {
+                    self.mentioned.insert(function_index);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The globals that are set by a function that can be called. What a linker wrote to place the others is still there in
+    /// a component that was started once and saved, and nothing refers to it.
+    pub(crate) fn set_globals(&self) -> impl Iterator<Item = u32> {
+        self.sets.iter().filter(|(function, _)| self.mentioned.contains(function)).map(|(_, global)| *global)
     }
 
     /// Names help people only: a damaged section is left out.

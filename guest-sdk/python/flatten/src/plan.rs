@@ -78,6 +78,13 @@ impl<'l, 'a> Plan<'l, 'a> {
         self.layout.modules.get(module as usize).is_some_and(|it| !it.mentions(DEFERRED_CALLS))
     }
 
+    /// Whether a module that stays as it is imports a global: nothing else in a component can use one.
+    pub(crate) fn passes_globals(&self) -> bool {
+        (0u32..)
+            .zip(&self.layout.modules)
+            .any(|(index, module)| !self.merges_module(index) && module.imported.globals > 0)
+    }
+
     /// Types come first, because host functions have types of the parts that import them.
     fn lay_out_types(&mut self) {
         for part in &mut self.parts {

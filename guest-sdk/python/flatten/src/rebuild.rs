@@ -20,6 +20,9 @@ use crate::{
 pub(crate) fn used(plan: &Plan<'_, '_>) -> Result<Vec<(Source, Kind)>, FlattenError> {
     let mut used = Vec::new();
     for kind in crate::module::KINDS {
+        if kind == Kind::Global && !plan.passes_globals() {
+            continue;
+        }
         let count = u32::try_from(plan.layout.space(kind).len()).unwrap_or(u32::MAX);
         for index in 0..count {
             let source = plan.layout.item(kind, index)?;
@@ -241,6 +244,12 @@ impl<'w, 'l, 'a> Writer<'w, 'l, 'a> {
         let index = self.seen.items.of(kind);
         *self.seen.items.of_mut(kind) += 1;
         match self.layout.item(kind, index)? {
+            // It was for modules that are merged.
+            Source::Export { instance, .. }
+                if kind == Kind::Global && self.plan.is_merged(instance) && !self.plan.passes_globals() =>
+            {
+                Ok(())
+            }
             Source::Canonical(canonical) => {
                 let written = self.indices.item(Kind::Func, canonical)?;
                 self.indices.items.insert((kind, index), written);

@@ -14,7 +14,9 @@ const LINKED: &str = r#"
     (memory (export "memory") 1)
     (table (export "table") 8 funcref)
     (global (export "base") i32 (i32.const 3))
-    (global (export "data") i32 (i32.const 64)))
+    (global (export "data") i32 (i32.const 64))
+    (global (export "other") (mut i32) (i32.const 70))
+    (global (export "stack") (mut i32) (i32.const 32)))
   (core module $library
     (import "env" "memory" (memory 1))
     (import "env" "data" (global $data i32))
@@ -32,14 +34,17 @@ const LINKED: &str = r#"
     (import "env" "memory" (memory 1))
     (import "env" "table" (table 8 funcref))
     (import "env" "base" (global $base i32))
+    (import "env" "stack" (global $stack (mut i32)))
+    (import "env" "other" (global $other (mut i32)))
     (import "library" "double" (func $double (param i32) (result i32)))
     (import "host" "log" (func $log (param i32)))
     (type $unary (func (param i32) (result i32)))
+    (func $place (global.set $other (i32.const 70)))
     (func $triple (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
     (func (export "run") (param i32) (result i32)
       (call $log (i32.const 1))
       (i32.add (call $double (local.get 0)) (call_indirect (type $unary) (local.get 0) (global.get $base))))
-    (func (export "park"))
+    (func (export "park") (global.set $stack (i32.sub (global.get $stack) (global.get $other))))
     (elem (global.get $base) func $triple))
   (core instance $main (instantiate $main))
   (core instance $host (export "log" (func $log)))
@@ -159,14 +164,34 @@ fn a_core_function_can_be_exported() {
 
 #[test]
 fn an_epilogue_calls_and_forgets_after_the_function() {
-    let epilogue = Epilogue { function: "park".into(), calls: vec!["reset".into()], forgets: vec!["network".into()] };
+    let epilogue = Epilogue {
+        function: "park".into(),
+        calls: vec!["reset".into(), "network".into()],
+        forgets: vec!["network".into()],
+    };
     let wasm = flattened(LINKED, &Options { epilogues: vec![epilogue], ..Options::default() });
     let body = last_body(&wasm);
-    // Functions: the imported one, `double`, `reset`, `network`, `triple`, `run`, `park`.
-    assert_eq!(body[0], "Call { function_index: 6 }");
+    // Functions: the imported one, `double`, `reset`, `network`, `place`, `triple`, `run`, `park`.
+    assert_eq!(body[0], "Call { function_index: 7 }");
     assert_eq!(body[1], "Call { function_index: 2 }");
-    assert_eq!(body[2..4], ["I32Const { value: 69 }", "I32Const { value: 0 }"]);
-    assert!(body[4].starts_with("I32Store8"), "{body:?}");
+    assert_eq!(body[2..4], ["Call { function_index: 3 }", "Drop"]);
+    assert_eq!(body[4..6], ["I32Const { value: 69 }", "I32Const { value: 0 }"]);
+    assert!(body[6].starts_with("I32Store8"), "{body:?}");
+}
+
+#[test]
+fn globals_that_nobody_sets_become_numbers_where_they_are_read() {
+    let wasm = flattened(LINKED, &Options::default());
+    let count = payloads(&wasm).into_iter().find_map(|it| match it {
+        Payload::GlobalSection(section) => Some(section.count()),
+        _ => None,
+    });
+    assert_eq!(count, Some(1));
+    // The last function is `park`, which sets the one that is left.
+    let park = last_body(&wasm);
+    let expected =
+        ["GlobalGet { global_index: 0 }", "I32Const { value: 70 }", "I32Sub", "GlobalSet { global_index: 0 }", "End"];
+    assert_eq!(park, expected);
 }
 
 #[test]
@@ -181,6 +206,8 @@ fn options_that_name_nothing_are_errors() {
     };
     let epilogue = |it: Epilogue| Options { epilogues: vec![it], ..Options::default() };
     assert_eq!(absent(export("nothing")), "no core module exports a function nothing");
+    let call = Epilogue { function: "park".into(), calls: vec!["double".into()], ..Epilogue::default() };
+    assert_eq!(absent(epilogue(call)), "the core function double has parameters");
     assert_eq!(absent(export("double")), "the core function double has parameters or results");
     assert_eq!(
         absent(epilogue(Epilogue { function: "nothing".into(), ..Epilogue::default() })),

@@ -27,27 +27,28 @@ class AsgiHandler:
 
     def handle(self, request, context):
         self.start()
-        exchange = Exchange(request.body)
+        exchange = Exchange(request[-1])
         event_loop.run(self.application(self.scope(request, context), exchange.receive, exchange.send))
         return exchange.finish()
 
     def scope(self, request, context) -> dict:
-        path, _, query = request.url.partition("?")
-        headers = [(name.encode("latin-1"), encode(value)) for name, value in request.headers]
+        method, decoded, url, _, headers, client_ip, _ = request
+        path, _, query = url.partition("?")
+        headers = [(name.encode("latin-1"), encode(value)) for name, value in headers]
         host = next((value for name, value in headers if name == b"host"), b"localhost:9000").decode("latin-1")
         name, _, port = host.rpartition(":") if ":" in host else (host, "", "80")
         return {
             "type": "http",
             "asgi": VERSION,
             "http_version": "1.1",
-            "method": request.method,
+            "method": method,
             "scheme": "http",
-            "path": request.path,
+            "path": decoded,
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
             "headers": headers,
-            "client": (request.client_ip, 0),
+            "client": (client_ip, 0),
             "server": (name, int(port) if port.isdigit() else 80),
             "state": self.state.copy(),
             "fc.context": context,

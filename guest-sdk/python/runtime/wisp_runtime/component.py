@@ -13,6 +13,14 @@ from . import context
 # the component is made, right after this module was imported.
 types.Context = context.Context
 
+
+def request_of(*fields):
+    """A request as the handlers take it: method, path, url, queries, headers, client's address, body."""
+    return fields
+
+
+types.HttpRequest = request_of
+
 from . import ssl_module, standard_library
 
 # CPython has no TLS here; the standard library's clients look for this module when they are imported.
@@ -38,10 +46,10 @@ def begin(context) -> None:
 
 
 def resume() -> None:
-    snapshot.resume()
+    changed = snapshot.resume()
     handler = program.handler
     if hasattr(handler, "renew"):
-        handler.renew()
+        handler.renew(changed)
 
 
 def evaluated():
@@ -119,6 +127,8 @@ class Loader:
 
     def park(self):
         try:
+            if hasattr(program.handler, "renew"):
+                program.handler.renew()
             snapshot.park()
         except BaseException as error:
             raise raised(error) from None

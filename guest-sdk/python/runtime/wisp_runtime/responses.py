@@ -10,9 +10,10 @@ def response(status: int, headers: list[tuple[str, str]], body: bytes) -> HttpRe
     if not 100 <= status <= 999:
         raise ValueError(f"{status} is no HTTP status")
     for name, value in headers:
-        are_texts = type(name) is str and type(value) is str
-        if not are_texts or not name.isascii() or (not value.isascii() and has_surrogates(value)):
-            raise ValueError(f"the header {name!r}: {value!r} is no pair of texts")
+        if type(name) is str and type(value) is str and name.isascii():
+            if value.isascii() or not has_surrogates(value):
+                continue
+        raise ValueError(f"the header {name!r}: {value!r} is no pair of texts")
     return HttpResponse(status, headers, body)
 
 

@@ -107,17 +107,18 @@ def forget_randomness() -> None:
         tempfile._name_sequence = None
 
 
-def resume() -> None:
-    """Gives an instance what is its own: randomness and environment variables."""
+def resume() -> list[str]:
+    """Gives an instance what is its own: randomness and environment variables. Names the variables that have changed."""
     global is_parked
     is_parked = False
     # `seed()` alone would ask the host for 2,500 bytes, a few at a time: a tenth of a cold start.
     random.seed(os.urandom(32))
-    take_variables(wasi_environment.get_environment())
+    return take_variables(wasi_environment.get_environment())
 
 
-def take_variables(variables: list[tuple[str, str]]) -> None:
-    """Makes `os.environ` the instance's own. What the function's top level set by itself stays."""
+def take_variables(variables: list[tuple[str, str]]) -> list[str]:
+    """Makes `os.environ` the instance's own. What the function's top level set by itself stays. Names what has changed."""
+    changed = []
     # Only what differs is touched: setting all would cost most of a cold start.
     known = 0
     for name, value in variables:
@@ -126,9 +127,12 @@ def take_variables(variables: list[tuple[str, str]]) -> None:
             known += 1
         if before != value and os.environ.get(name) != value:
             os.environ[name] = value
+            changed.append(name)
     if known < len(builder_variables):
         for name in builder_variables.keys() - {name for name, _ in variables}:
             os.environ.pop(name, None)
+            changed.append(name)
+    return changed
 
 
 # The variables that the builder gave: most are those of every instance, and those which an instance does not have are

@@ -6,14 +6,15 @@ and no instance writes to those pages: it is what halves a cold start.
 
 import logging
 
+from wit_world.imports import wisp_function_types as types
+
 from . import context, events, failures, logs, snapshot, wsgi
 
 ROUNDS = 20
 
 
-class Request:
-    method, path, url, client_ip, body = "GET", "/", "/?a=1", "127.0.0.1", b""
-    headers = [("host", "localhost"), ("cookie", "a=1"), ("accept", "*/*"), ("user-agent", "warm-up")]
+HEADERS = [("host", "localhost"), ("cookie", "a=1"), ("accept", "*/*"), ("user-agent", "warm-up")]
+REQUEST = ("GET", "/", "/?a=1", [], HEADERS, "127.0.0.1", b"")
 
 
 def run() -> None:
@@ -24,7 +25,7 @@ def run() -> None:
         snapshot.take_variables([("FC_REGION", "local")])
         for handler in handlers:
             handler.handle(b"{}", given)
-        web.handle(Request, given)
+        web.handle(types.HttpRequest(*REQUEST), given)
         logs.LineFormatter().format(logging.makeLogRecord({"msg": "%s", "args": ("warm-up",), "levelname": "INFO"}))
         try:
             handlers[0].function()

@@ -35,18 +35,23 @@ class Function:
     initializer: str | None
     initialization_timeout: int
     """Seconds of the initializer."""
+    initializationTimeout: int
     qualifier: str
     version_id: str
     """Empty for LATEST."""
+    versionId: str
 
 class Service:
     """The service that the function belongs to; empty texts if it has none."""
 
     name: str
     log_project: str
+    logProject: str
     log_store: str
+    logStore: str
     qualifier: str
     version_id: str
+    versionId: str
 
 class Tracing:
     """What traces a call."""

@@ -79,7 +79,7 @@ impl ColdArgs {
         served::deploy(&host, &self.one_each(&subjects.config)).await?;
         let served = served::serve(&host).await?;
         for (course, (_, function)) in courses.iter_mut().zip(&subjects.list) {
-            let path = served::path(&function.service, &function.name, self.subjects.path());
+            let path = served::path(Some(&function.service), &function.name, self.subjects.path());
             let target = Target::new(served.authority.clone(), path.clone());
             let asked = tokio::task::block_in_place(|| over_http(&target, &path, runs));
             course.over_http = asked.map_err(|error| format!("{error:#}"));

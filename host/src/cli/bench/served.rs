@@ -32,7 +32,10 @@ pub(super) async fn serve(host: &FunctionHost) -> anyhow::Result<Served> {
     Ok(Served { authority })
 }
 
-/// Where a function's HTTP trigger is.
-pub(super) fn path(service: &str, function: &str, inside: &str) -> String {
-    format!("{}/{service}/{function}/{inside}", serving::PROXY_PREFIX)
+/// Where a function's HTTP trigger is; a function without a service is one of FC 3.0.
+pub(super) fn path(service: Option<&str>, function: &str, inside: &str) -> String {
+    match service {
+        Some(service) => format!("{}/{service}/{function}/{inside}", serving::PROXY_PREFIX),
+        None => format!("/2023-03-30/proxy/{function}/{inside}"),
+    }
 }

@@ -106,7 +106,7 @@ impl WarmArgs {
                 served::deploy(&host, &subjects.config).await?;
                 let served = served::serve(&host).await?;
                 for (name, function) in &subjects.list {
-                    let path = served::path(&function.service, &function.name, self.subjects.path());
+                    let path = served::path(Some(&function.service), &function.name, self.subjects.path());
                     let facts = vec!["served by this process".to_owned()];
                     courses.push(self.course(name.clone(), facts, Target::new(served.authority.clone(), path)));
                 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{Uri, header, request};
 
-use super::request_record::InsidePath;
+use super::request_record::{InsidePath, decoded};
 use crate::{
     catalog::{Catalog, DomainRoutes, LATEST, RewriteRule, RouteError, Target, rewritten},
     config::DomainProtocol,
@@ -58,10 +58,10 @@ impl Found<'_> {
 /// # Errors
 /// A platform error that says how functions are reached.
 pub(super) fn find<'a>(catalog: &'a Catalog, head: &'a request::Parts) -> Result<Found<'a>, PlatformError> {
-    let domain = host_of(head);
     if let Some(found) = by_proxy_path(&head.uri).or_else(|| by_function_path(&head.uri)) {
         return found;
     }
+    let domain = host_of(head);
     let lower = domain.to_ascii_lowercase();
     if let Some(routes) = catalog.domain(&lower) {
         return by_route(routes, head, domain);
@@ -117,10 +117,6 @@ fn by_function_path(uri: &Uri) -> Option<Result<Found<'_>, PlatformError>> {
         domain: None,
         rewrite: &[],
     }))
-}
-
-fn decoded(text: &str) -> Cow<'_, str> {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }
 
 fn by_route<'a>(

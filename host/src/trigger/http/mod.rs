@@ -1,7 +1,12 @@
 //! The HTTP trigger: address → function, request → call, result → response, with the limits of CONTRACTS §5.1 on both
 //! ways. See `invoke` for what lies between.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
@@ -40,16 +45,36 @@ pub(crate) type ResponseBody = Either<Full<Bytes>, LeasedBody>;
 /// Any error of a request's body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Who sends a request, and how it came.
-#[derive(Clone, Copy, Debug)]
+/// The answer to a request, under way.
+///
+/// Boxed where it is made, and all that needs no waiting is done before: hyper moves the whole future of a request, and
+/// the size of the largest way that a request may take would be part of it.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, TriggerError>> + Send + 'a>>;
+
+/// Who is at the other end of a connection, and how it came.
+#[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     /// By TLS, to this host.
-    pub(crate) is_encrypted: bool,
+    is_encrypted: bool,
+    /// The address that guests are told, as text: made once, and not for every request.
+    ip: (IpAddr, Box<str>),
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, is_encrypted: bool) -> Self {
+        let ip = address.ip().to_canonical();
+        Self { address, is_encrypted, ip: (ip, ip.to_string().into()) }
+    }
+
+    /// Some address as text: mostly the client's own.
+    fn text_of(&self, ip: IpAddr) -> Cow<'_, str> {
+        if ip == self.ip.0 { Cow::Borrowed(&self.ip.1) } else { Cow::Owned(ip.to_string()) }
+    }
 }
 
 /// Answers one request. There is always an answer, and it always carries `x-fc-request-id`.
-pub(crate) async fn handle<B>(host: &FunctionHost, client: Client, request: Request<B>) -> Response<ResponseBody>
+pub(crate) async fn handle<B>(host: &FunctionHost, client: &Client, request: Request<B>) -> Response<ResponseBody>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
@@ -57,7 +82,10 @@ where
     invocation.trace_parent = header_text(request.headers(), "traceparent");
     let id = invocation.id;
     let is_head = request.method() == Method::HEAD;
-    let answer = respond(host, client, request, invocation).await;
+    let answer = match respond(host, client, request, invocation) {
+        Ok(answer) => answer.await,
+        Err(error) => Err(error),
+    };
     let mut response = answer.unwrap_or_else(|error| error.response(&id));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -65,12 +93,12 @@ where
     without_forbidden_body(response, is_head)
 }
 
-async fn respond<B>(
-    host: &FunctionHost,
-    client: Client,
+fn respond<'a, B>(
+    host: &'a FunctionHost,
+    client: &'a Client,
     request: Request<B>,
     invocation: Invocation,
-) -> Result<Response<ResponseBody>, TriggerError>
+) -> Result<Answer<'a>, TriggerError>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
@@ -87,14 +115,10 @@ where
         (head.uri, inside) = (uri, InsidePath(0));
     }
     let client_ip = client_ip(&head.headers, client.address, &host.server().trusted_proxies);
-    let exchange = Exchange { host, revision, inside, format, head, client_ip, invocation };
+    let exchange = Exchange { host, client, revision, inside, format, head, client_ip, invocation };
     match caller.filter(Caller::signs_body) {
-        None => exchange.call(body).await,
-        Some(caller) => {
-            let body = read_body(&exchange.head, body, host.limits().sync_body).await?;
-            caller.check_body(&body).map_err(PlatformError::from)?;
-            exchange.call(Full::new(body)).await
-        }
+        None => exchange.call(body),
+        Some(caller) => Ok(Box::pin(exchange.call_signed(body, caller))),
     }
 }
 
@@ -109,7 +133,7 @@ struct Resolution {
 }
 
 /// The function that an address leads to, and the path inside it.
-fn resolve(host: &FunctionHost, client: Client, head: &request::Parts) -> Result<Resolution, PlatformError> {
+fn resolve(host: &FunctionHost, client: &Client, head: &request::Parts) -> Result<Resolution, PlatformError> {
     let catalog = host.catalog();
     let found = address::find(&catalog, head)?;
     if let Some(protocol) = found.domain {
@@ -143,7 +167,7 @@ fn resolve(host: &FunctionHost, client: Client, head: &request::Parts) -> Result
 fn check_protocol(
     protocol: DomainProtocol,
     host: &FunctionHost,
-    client: Client,
+    client: &Client,
     head: &request::Parts,
 ) -> Result<(), PlatformError> {
     let domain = address::host_of(head);
@@ -163,7 +187,7 @@ fn check_protocol(
 }
 
 /// Whether a trusted proxy says that it was asked by HTTPS.
-fn came_encrypted(host: &FunctionHost, client: Client, head: &request::Parts) -> bool {
+fn came_encrypted(host: &FunctionHost, client: &Client, head: &request::Parts) -> bool {
     request_record::is_trusted(client.address.ip().to_canonical(), &host.server().trusted_proxies)
         && head.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
@@ -181,28 +205,38 @@ fn check_method(trigger: &HttpTriggerConfig, revision: &Revision, method: &Metho
 /// One request and where it goes.
 struct Exchange<'a> {
     host: &'a FunctionHost,
+    client: &'a Client,
     revision: Arc<Revision>,
     inside: InsidePath,
     format: PayloadFormat,
     head: request::Parts,
-    client_ip: std::net::IpAddr,
+    client_ip: IpAddr,
     invocation: Invocation,
 }
 
-impl Exchange<'_> {
-    async fn call<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+impl<'a> Exchange<'a> {
+    fn call<B>(self, body: B) -> Result<Answer<'a>, TriggerError>
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
         if is_asynchronous(&self.head.headers)? {
-            return Box::pin(self.enqueue(body)).await;
+            return Ok(Box::pin(self.enqueue(body)));
         }
-        match self.revision.ready.http_entry() {
-            // Boxed: the whole size of a connection's future is copied several times at every request.
-            HttpEntry::Handler => Box::pin(self.call_handler(body)).await,
-            HttpEntry::Event => Box::pin(self.call_event(body)).await,
-            HttpEntry::WasiHttp => Box::pin(self.stream(body)).await,
-        }
+        Ok(match self.revision.ready.http_entry() {
+            HttpEntry::Handler => Box::pin(self.call_handler(body)),
+            HttpEntry::Event => Box::pin(self.call_event(body)),
+            HttpEntry::WasiHttp => Box::pin(self.stream(body)),
+        })
+    }
+
+    /// The same, for a caller whose signature says what the body is.
+    async fn call_signed<B>(self, body: B, caller: Caller) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
+        caller.check_body(&body).map_err(PlatformError::from)?;
+        self.call(Full::new(body))?.await
     }
 
     /// `x-fc-invocation-type: Async`: the request becomes an event that is called later, and its answer is nobody's.
@@ -236,7 +270,7 @@ impl Exchange<'_> {
         // The body first, then the instance: a slow upload holds no instance.
         let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
         let lease = self.host.lease(self.revision, self.invocation).await?;
-        let texts = RequestTexts::new(&self.head, self.inside, self.client_ip);
+        let texts = RequestTexts::new(&self.head, self.inside, self.client.text_of(self.client_ip));
         let (queries, headers) = (texts.query_pairs(), texts.header_pairs());
         let (answer, _) = lease.call_http(&texts.record((&queries, &headers), &body)).await?;
         Ok(response::from_record(answer, self.host.limits())?.map(whole))
@@ -257,7 +291,7 @@ impl Exchange<'_> {
         Ok(response::from_parts(parts, self.host.limits())?.map(whole))
     }
 
-    fn parts<'a>(&'a self, body: &'a [u8]) -> payload::RequestParts<'a> {
+    fn parts<'b>(&'b self, body: &'b [u8]) -> payload::RequestParts<'b> {
         payload::RequestParts {
             method: &self.head.method,
             raw_path: self.inside.raw(&self.head),

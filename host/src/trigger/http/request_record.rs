@@ -16,6 +16,16 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::BodyError;
 use crate::{config::Limits, instance::abi, platform_error::PlatformError};
 
+/// A part of a path without its percent-encoding; what is not UTF-8 then has replacement characters.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    // Hardly any has one, and decoding looks through the text twice to find that out.
+    if text.contains('%') {
+        percent_encoding::percent_decode_str(text).decode_utf8_lossy()
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Where the path inside the function begins within the request's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InsidePath(pub(super) usize);
@@ -76,6 +86,14 @@ where
         return Ok(Bytes::new());
     }
     check_content_length(head, limit)?;
+    // Boxed: a request without a body would carry its size.
+    Box::pin(read_to_end(body, limit)).await
+}
+
+async fn read_to_end<B>(body: B, limit: usize) -> Result<Bytes, PlatformError>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>>,
+{
     let mut body = std::pin::pin!(Limited::new(body, limit));
     let (mut first, mut rest) = (Bytes::new(), Vec::new());
     while let Some(frame) = next_frame(body.as_mut()).await? {
@@ -155,19 +173,19 @@ pub(super) struct RequestTexts<'a> {
     queries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The values of headers that are not UTF-8, decoded, in their order: hardly ever any.
     decoded: Vec<String>,
-    client_ip: String,
+    client_ip: Cow<'a, str>,
 }
 
 impl<'a> RequestTexts<'a> {
-    pub(super) fn new(head: &'a request::Parts, inside: InsidePath, client_ip: IpAddr) -> Self {
+    pub(super) fn new(head: &'a request::Parts, inside: InsidePath, client_ip: Cow<'a, str>) -> Self {
         let query = head.uri.query().unwrap_or_default();
         Self {
             head,
-            path: percent_encoding::percent_decode_str(inside.raw(head)).decode_utf8_lossy(),
+            path: decoded(inside.raw(head)),
             url: head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
             queries: form_urlencoded::parse(query.as_bytes()).collect(),
             decoded: shown_headers(head).filter_map(|(_, value)| latin_1(value)).collect(),
-            client_ip: client_ip.to_string(),
+            client_ip,
         }
     }
 
@@ -292,7 +310,7 @@ mod tests {
         let head = Request::get("/").header("x-first", "caf\u{e9}").body(()).unwrap().into_parts().0;
         let mut head = head;
         head.headers.insert("x-second", http::HeaderValue::from_bytes(b"caf\xe9").unwrap());
-        let texts = RequestTexts::new(&head, InsidePath(0), IpAddr::from([127, 0, 0, 1]));
+        let texts = RequestTexts::new(&head, InsidePath(0), "127.0.0.1".into());
         assert_eq!(texts.header_pairs(), [("x-first", "café"), ("x-second", "café")]);
     }
 }

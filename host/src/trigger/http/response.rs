@@ -28,17 +28,17 @@ pub(super) fn from_record(answer: abi::HttpResponse, limits: &Limits) -> Result<
     let status = status(answer.status_code)?;
     // One more: the request id comes to it.
     let mut headers = HeaderMap::with_capacity(answer.headers.len() + 1);
-    for (name, value) in &answer.headers {
+    for (name, value) in answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             PlatformError::bad_response(format!("the function's response header name {name:?} is invalid"))
         })?;
         if is_ignored(&name) {
             continue;
         }
-        let value =
-            HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes())).map_err(|_| {
-                PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
-            })?;
+        // The guest's text becomes the value: nothing is copied.
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| {
+            PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
+        })?;
         let _ = headers
             .try_append(name, value)
             .map_err(|_| PlatformError::bad_response("the function's response has too many headers"))?;

@@ -11,6 +11,7 @@ use async_nats::{
     },
 };
 use futures_util::{TryStreamExt as _, future, future::BoxFuture};
+use tokio::time::timeout;
 
 use super::{
     Sink, Source, SourceError,
@@ -33,7 +34,7 @@ impl Source for JetStream {
 impl JetStream {
     async fn pull(&self, sink: &Sink) -> Result<(), SourceError> {
         let (client, disconnected) = connect(&self.0.broker).await?;
-        let consumer = self.consumer(client, &consumer_name(&self.0.consumer, &sink.bound().trigger)).await?;
+        let mut consumer = self.consumer(client, &consumer_name(&self.0.consumer, &sink.bound().trigger)).await?;
         let cannot = |error: String| failed(&format!("cannot get messages of '{}'", self.0.stream), error);
         // Asked for in small portions: what was sent and not acknowledged comes again only after `ack_wait`.
         let messages = consumer.stream().max_messages_per_batch(self.0.batching.records).messages().await;
@@ -44,12 +45,17 @@ impl JetStream {
             let batch = tokio::select! {
                 batch = next_batch(&mut messages, self.0.batching, sink.limit(), |it| it.payload.len()) => batch,
                 () = disconnected.notified() => None,
-                () = sink.stopped() => return Ok(()),
+                () = sink.stopped() => break,
             };
             let (batch, error) = batch.ok_or_else(|| lost(&self.0.broker))?;
             self.deliver(sink, &batch).await?;
             error.map_or(Ok(()), Err)?;
         }
+        // What the server sends to somebody who is about to leave comes again only after `ack_wait`, and behind what is
+        // newer: so it is told first that nobody asks any longer. Its answer to the next question says that it has heard it.
+        drop(messages);
+        let _ = timeout(PATIENCE, consumer.info()).await;
+        Ok(())
     }
 
     async fn consumer(&self, client: Client, name: &str) -> Result<PullConsumer, SourceError> {

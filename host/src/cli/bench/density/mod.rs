@@ -1,0 +1,252 @@
+//! `wisp bench density`: many functions and many instances on one host.
+//!
+//! Every host is a process of its own (`process.rs`), so that the memory of one is not what another left behind, and a start
+//! is a whole one. `crowd.rs` says which functions it has.
+
+use std::{fs, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use wisp::{
+    bench::{
+        density::ask_each,
+        load::{Client, Target},
+        machine::Usage,
+        samples::Samples,
+    },
+    config::FunctionConfig,
+};
+
+use super::{
+    OutputArgs,
+    report::{Role, Section, Subject, Unit, number},
+    served,
+    subject::{SubjectArgs, Subjects},
+};
+use crate::cli::{Failure, runtime, terminal::bytes};
+
+mod crowd;
+mod process;
+
+use crowd::{Crowd, Making};
+use process::{Held, Host, Task};
+
+/// Requests that a latency is made of.
+const REQUESTS: usize = 1000;
+
+/// Idle instances of the first measurement of them; then ten times as many, until there are as many as were asked for.
+const FIRST_INSTANCES: u32 = 1000;
+
+/// Deploy a function many times, start many instances, and show what each takes
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every host is a process of its own. Its functions are components of their own, different in a few \
+                        bytes from each other, so that none profits from another's code being loaded; then as many of one \
+                        component; then as many that were stored through the API."
+)]
+pub(super) struct DensityArgs {
+    #[command(flatten)]
+    subjects: SubjectArgs,
+    /// Functions to deploy
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    functions: u32,
+    /// Instances to start, of one of them
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    instances: u32,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// What this process is to do as one of the measured hosts
+    #[arg(long, hide = true, value_name = "JSON", value_parser = Task::parse)]
+    host: Option<Task>,
+}
+
+impl DensityArgs {
+    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        let subjects = self.subjects.find()?;
+        if let Some(task) = &self.host {
+            let (_, function) = subjects.list.get(task.subject).context("there is no such subject")?;
+            let crowd = Crowd::there(&task.directory, function, &subjects.config, self.most());
+            return runtime::with_workers(process::serve(task, &crowd))?;
+        }
+        self.output.show("density", || {
+            let all = subjects.list.iter().enumerate();
+            all.map(|(index, (name, function))| self.measure(index, name, function, &subjects)).collect()
+        })
+    }
+
+    fn measure(
+        &self,
+        index: usize,
+        name: &str,
+        function: &FunctionConfig,
+        subjects: &Subjects,
+    ) -> Result<Subject, Failure> {
+        let directory = tempfile::tempdir().context("there is no place for copies of the component")?;
+        let crowd = Crowd::there(directory.path(), function, &subjects.config, self.most());
+        crowd.make(self.functions, name)?;
+        let task = |making, functions, instances| Task {
+            subject: index,
+            directory: directory.path().to_owned(),
+            making,
+            functions,
+            instances,
+        };
+        let mut sections = Vec::new();
+        let mut alone = None;
+        for count in steps(1, self.functions) {
+            let measured = self.functions(&task(Making::Different, count, 0), alone)?;
+            alone = alone.or(Some(measured.deployed));
+            sections.push(measured.section);
+        }
+        if self.functions > 1 {
+            sections.push(self.functions(&task(Making::Same, self.functions, 0), alone)?.section);
+        }
+        sections.push(self.stored(&task(Making::Stored, self.functions, 0), &crowd, alone));
+        for count in steps(FIRST_INSTANCES.min(self.instances), self.instances) {
+            sections.push(self.instances(&task(Making::Different, 1, count))?);
+        }
+        let size = fs::metadata(&function.component).map_or(0, |metadata| metadata.len());
+        Ok(Subject { name: name.to_owned(), facts: vec![format!("component {}", bytes(size))], sections })
+    }
+
+    /// Room for every function's instance, and for all instances of one.
+    fn most(&self) -> u32 {
+        self.functions.max(self.instances)
+    }
+
+    /// Start of a host with these functions, and the latency of each. `alone`: memory of a host with one.
+    fn functions(&self, task: &Task, alone: Option<Usage>) -> anyhow::Result<Measured> {
+        let host = Host::start(task)?;
+        let paths: Vec<_> = task.names().map(|(service, name)| self.path(service.as_deref(), &name)).collect();
+        let first = paths.first().context("there is a function")?;
+        Client::connect(&Target::new(&*host.authority, "/"))?.get(first)?;
+        let start = host.began.elapsed();
+        let deployed = host.usage();
+        let [first, again] = latencies(&host.authority, &paths)?;
+        let called = host.usage();
+        let mut section = Section::new(title(task), note(task.making));
+        section.row("first request to each function", Role::Whole, first);
+        section.row("warm request, function after function", Role::Whole, again);
+        section.figure("start", start.as_secs_f64(), Unit::Seconds);
+        let count = number(task.functions.into());
+        if let Some(alone) = alone.filter(|_| task.functions > 1) {
+            let of = |usage: &Usage| usage.anonymous + usage.page_tables;
+            let each = number(of(&deployed).saturating_sub(of(&alone))) / (count - 1.0);
+            section.figure("memory of a deployed function", each, Unit::Bytes);
+            let each = number(of(&called).saturating_sub(of(&deployed))) / count;
+            section.figure("memory of its code in use and one idle instance", each, Unit::Bytes);
+        }
+        section.figure("resident memory of this process", number(called.resident), Unit::Bytes);
+        host.stop();
+        Ok(Measured { section, deployed })
+    }
+
+    /// The same with functions that the API made.
+    fn stored(&self, task: &Task, crowd: &Crowd, alone: Option<Usage>) -> Section {
+        let stored = crowd.store(task.functions).and_then(|()| self.functions(task, alone));
+        stored
+            .map(|measured| measured.section)
+            .unwrap_or_else(|error| Section::new(title(task), format!("Not measured: {error:#}")))
+    }
+
+    /// Many idle instances of one function.
+    fn instances(&self, task: &Task) -> anyhow::Result<Section> {
+        let host = Host::start(task)?;
+        let held = &host.held;
+        if held.count == 0 {
+            return Err(anyhow!("no instance starts: {}", held.obstacle.clone().unwrap_or_default()));
+        }
+        let mut section = of_instances(held);
+        let (service, name) = task.names().next().context("there is a function")?;
+        let path = self.path(service.as_deref(), &name);
+        let mut client = Client::connect(&Target::new(&*host.authority, "/"))?;
+        let warm = ask_each(&mut client, std::iter::repeat_n(path.as_str(), REQUESTS))?;
+        section.row("warm request beside the idle ones", Role::Whole, warm);
+        host.stop();
+        Ok(section)
+    }
+
+    fn path(&self, service: Option<&str>, name: &str) -> String {
+        served::path(service, name, self.subjects.path())
+    }
+}
+
+/// One host with functions, measured.
+struct Measured {
+    section: Section,
+    /// Its memory before all functions were called.
+    deployed: Usage,
+}
+
+/// From the first to the last, each ten times the one before; the last in any case.
+fn steps(first: u32, last: u32) -> Vec<u32> {
+    let mut steps: Vec<_> =
+        std::iter::successors(Some(first), |step| step.checked_mul(10)).take_while(|step| *step < last).collect();
+    steps.push(last);
+    steps
+}
+
+fn title(task: &Task) -> String {
+    let count = task.functions;
+    let functions = if count == 1 { "1 function".to_owned() } else { format!("{count} functions") };
+    match task.making {
+        Making::Different => format!("{functions} deployed"),
+        Making::Same => format!("{functions} of one component"),
+        Making::Stored => format!("{functions} stored through the API"),
+    }
+}
+
+fn note(making: Making) -> &'static str {
+    match making {
+        Making::Different => {
+            "From the start of the process to its first answer, with all functions in force; compiled before, in the page cache."
+        }
+        Making::Same => "The same, but all are the same component, which is compiled, hashed and mapped once.",
+        Making::Stored => "The same, but declared nowhere: they are in the catalog, with their code packages.",
+    }
+}
+
+/// First requests, and requests that follow.
+fn latencies(authority: &str, paths: &[String]) -> anyhow::Result<[Samples; 2]> {
+    let mut client = Client::connect(&Target::new(authority, "/"))?;
+    let first = ask_each(&mut client, paths.iter().map(String::as_str))?;
+    let again = ask_each(&mut client, paths.iter().map(String::as_str).cycle().take(REQUESTS.max(paths.len())))?;
+    Ok([first, again])
+}
+
+fn of_instances(held: &Held) -> Section {
+    let count = held.count;
+    let note = match &held.obstacle {
+        None => "Each was started, initialized and called once before it became idle.".to_owned(),
+        Some(obstacle) => format!("There were to be more, but: {obstacle}"),
+    };
+    let title = if count == 1 { "1 idle instance".to_owned() } else { format!("{count} idle instances") };
+    let mut section = Section::new(title, note);
+    let mut starts = Samples::new();
+    held.starts_ns.iter().for_each(|start| starts.record(Duration::from_nanos(*start)));
+    section.row("start of an instance with its first call", Role::Whole, starts);
+    let Held { before, after, .. } = held;
+    let each = |of: fn(&Usage) -> u64| number(of(after).saturating_sub(of(before))) / number(count);
+    section.figure("memory of an idle instance", each(|usage| usage.anonymous + usage.page_tables), Unit::Bytes);
+    section.figure("of that, page tables", each(|usage| usage.page_tables), Unit::Bytes);
+    section.figure("mappings of an instance", each(|usage| usage.mappings), Unit::Count);
+    section.figure("address space of this process", number(after.address_space), Unit::Bytes);
+    section.figure("resident memory of this process", number(after.resident), Unit::Bytes);
+    if let Some(slots) = held.slots {
+        section.figure("slots of the instance pool", number(slots), Unit::Count);
+    }
+    section
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_tenfold_and_end_with_the_last() {
+        assert_eq!(steps(1, 1000), [1, 10, 100, 1000]);
+        assert_eq!(steps(1, 25), [1, 10, 25]);
+        assert_eq!(steps(1, 1), [1]);
+        assert_eq!(steps(1000, 10_000), [1000, 10_000]);
+    }
+}
