@@ -108,14 +108,13 @@ impl Triggers {
     pub(crate) async fn forget(&self, name: &str) -> Result<String, TriggerError> {
         self.caught_up().await;
         for id in whole(name) {
-            if self.0.running.lock().contains_key(&id) {
-                return Err(TriggerError::Unfit(format!(
-                    "trigger '{name}' is there; only what is removed can be forgotten"
-                )));
-            }
             if self.0.forget_holdings(&id).await? {
                 return Ok(id);
             }
+        }
+        if self.find(name).is_ok() {
+            let reason = "only what is removed can be forgotten";
+            return Err(TriggerError::Unfit(format!("trigger '{name}' is there; {reason}")));
         }
         let known = "; `wisp list triggers` shows those that are removed and have something at a broker".to_owned();
         Err(TriggerError::NotFound { name: name.to_owned(), known })
