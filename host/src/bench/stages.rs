@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use super::{
     call::{Payload, call, initialize},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     catalog::Revision,
-    component::{LoadStep, Loader, Ready},
+    component::{ComponentFile, LoadStep, Loader, Ready},
     config::FunctionConfig,
     host::{FunctionHost, Origin},
 };
@@ -168,8 +169,11 @@ impl Starter {
     }
 
     /// The same with another loader, such as one whose cache is empty.
+    ///
+    /// It has no snapshots: each instance runs the initializer.
     pub fn with_loader(mut self, loader: Loader) -> Self {
         self.loader = loader;
+        Arc::make_mut(&mut self.function).snapshot = false;
         self
     }
 
@@ -178,14 +182,21 @@ impl Starter {
     /// # Errors
     /// If it cannot be read or served.
     pub fn load(&self, compiling: impl FnOnce(usize)) -> anyhow::Result<Loaded> {
-        let bytes = self.read()?;
-        let ready = self.loader.load(&bytes, || compiling(bytes.len()));
-        let ready = ready.map_err(|error| anyhow!("{}: {error}", self.function.component.display()))?;
+        let file = ComponentFile::of(self.read()?);
+        let compiling = || compiling(file.bytes().len());
+        let wrong = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", self.function.component.display());
+        if self.function.snapshot {
+            let made = || self.host.initialized_here(&self.function, &file, &Handle::current(), compiling);
+            let ready = tokio::task::block_in_place(made).map_err(|error| wrong(&error))?;
+            return self.describe(&ready);
+        }
+        let ready = self.loader.load(file.bytes(), compiling).map_err(|error| wrong(&error))?;
         self.describe(&ready)
     }
 
     fn describe(&self, ready: &Ready) -> anyhow::Result<Loaded> {
-        let code = self.loader.cache().files_of(&ready.engine, &ready.digest)?;
+        let compiled = ready.initialized.as_ref().map_or(&ready.digest, |initialized| &initialized.digest);
+        let code = self.loader.cache().files_of(&ready.engine, compiled)?;
         Ok(Loaded {
             kind: ready.kind.describe(),
             payload: self.payload.clone().unwrap_or_else(|| Payload::fitting(ready)),
@@ -239,7 +250,13 @@ impl Starter {
             times.push((step.into(), began.elapsed()));
             began = Instant::now();
         };
-        let ready = self.loader.load_watched(&bytes, || {}, &mut passed)?;
+        let ready = if self.function.snapshot {
+            let policy = self.host.snapshot_policy(self.function.clone())?;
+            let found = self.loader.load_snapshot_watched(&ComponentFile::of(bytes), &policy, &mut passed)?;
+            found.with_context(|| format!("the snapshot of function '{}' is gone", self.function.name))?
+        } else {
+            self.loader.load_watched(&bytes, || {}, &mut passed)?
+        };
         Ok(self.host.assemble(self.function.clone(), Arc::new(ready), Origin::declared([0; 32]), Duration::ZERO)?)
     }
 

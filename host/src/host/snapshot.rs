@@ -44,7 +44,7 @@ impl FunctionHost {
     }
 
     /// The same on this thread, for as long as it takes.
-    pub(super) fn initialized_here(
+    pub(crate) fn initialized_here(
         &self,
         function: &Arc<FunctionConfig>,
         file: &ComponentFile,
@@ -62,7 +62,7 @@ impl FunctionHost {
 
     /// What the function is given, as its head, but no network: what an initializer says to others would be said once, and
     /// what it is answered would be every instance's.
-    pub(super) fn snapshot_policy(&self, function: Arc<FunctionConfig>) -> Result<Policy, DeployReason> {
+    pub(crate) fn snapshot_policy(&self, function: Arc<FunctionConfig>) -> Result<Policy, DeployReason> {
         let policy = self.policy(function, &Origin::declared([0; 32]))?;
         let network_attempts = Some(Arc::new(AtomicBool::new(false)));
         Ok(Policy { outbound: Arc::new(OutboundPolicy::default()), network_attempts, ..policy })

@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use wasmtime_wizer::Wizer;
 
 use super::{
-    ArtifactCache, ComponentError, ComponentFile, Entry, Inspection, Kind, Known, Loader, Ready, adapt, hex, inspect,
-    mismatch, share,
+    ArtifactCache, ComponentError, ComponentFile, Entry, Inspection, Kind, Known, LoadStep, Loader, Ready, adapt, hex,
+    inspect, mismatch, share,
 };
 use crate::{engine::EngineKind, instance::Policy, invoke::RequestId};
 
@@ -100,6 +100,19 @@ impl Loader {
         self.remembered(&Known::new(of.digest.clone(), of.kind, of.declaration.clone()), policy)
     }
 
+    /// The same, whatever is in use, and `passed` is told the end of each step: for measurements.
+    pub(crate) fn load_snapshot_watched(
+        &self,
+        file: &ComponentFile,
+        policy: &Policy,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Option<Ready>, ComponentError> {
+        let Some(known) = self.0.cache.known(&file.name()) else { return Ok(None) };
+        let key = key::of(&known.digest, policy);
+        passed(LoadStep::Check);
+        self.stored(&known, &key, passed)
+    }
+
     fn find_or_initialize(
         &self,
         file: &ComponentFile,
@@ -132,17 +145,24 @@ impl Loader {
         if in_use.is_some() {
             return Ok(in_use);
         }
-        let stored = self.stored(known, &key)?;
+        let stored = self.stored(known, &key, &mut |_| {})?;
         Ok(stored.map(|ready| share(&self.0.initialized, key, Arc::new(ready))))
     }
 
     /// The snapshot of an earlier run, if all of it is whole.
-    fn stored(&self, known: &Known, key: &str) -> Result<Option<Ready>, ComponentError> {
+    fn stored(
+        &self,
+        known: &Known,
+        key: &str,
+        passed: &mut dyn FnMut(LoadStep),
+    ) -> Result<Option<Ready>, ComponentError> {
         let Some(note) = self.0.cache.note(key) else { return Ok(None) };
         let Ok(initialized) = serde_json::from_slice::<Initialized>(&note) else { return Ok(None) };
         let engine = self.0.engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
-        if let Some(component) = self.0.cache.compiled(engine, &initialized.digest, &mut |_| {})? {
-            return self.linked(known.clone(), &component, Some(initialized)).map(Some);
+        if let Some(component) = self.0.cache.compiled(engine, &initialized.digest, passed)? {
+            let ready = self.linked(known.clone(), &component, Some(initialized))?;
+            passed(LoadStep::Link);
+            return Ok(Some(ready));
         }
         // Compiled for another wasmtime, damaged, or removed to make room: the component itself may still be there.
         let Some(bytes) = self.0.cache.snapshot(&initialized.digest) else { return Ok(None) };
