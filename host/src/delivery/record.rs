@@ -181,20 +181,20 @@ mod tests {
         let identity = Identity { region: "local".into(), account: "0".into() };
         let mut event = event(Status::Succeeded, None);
         (event.submission.payload, event.progress.response) = (vec![b'"'; 100].into(), vec![b'x'; 100].into());
-        let within = |longest| -> Value {
+        // How long the text of a message is as a text in JSON, and which payloads it has.
+        let within = |longest| {
             let record = record_within(&event, &identity, 0, longest);
-            let escaped = Value::from(std::str::from_utf8(&record).unwrap()).to_string();
-            assert!(longest == 0 || escaped.len() <= longest + 2, "{} of {longest}", escaped.len());
-            serde_json::from_slice(&record).unwrap()
+            let length = Value::from(std::str::from_utf8(&record).unwrap()).to_string().len() - 2;
+            let record: Value = serde_json::from_slice(&record).unwrap();
+            (length, ["requestPayload", "responsePayload"].map(|key| !record[key].as_str().unwrap().is_empty()))
         };
-        let kept = |longest| {
-            let record = within(longest);
-            ["requestPayload", "responsePayload"].map(|key| !record[key].as_str().unwrap().is_empty())
-        };
-        assert_eq!(kept(1_000), [true, true]);
-        assert_eq!(kept(820), [true, false]);
-        assert_eq!(kept(460), [false, false]);
-        assert_eq!(kept(0), [false, false]);
+        let (both, kept) = within(usize::MAX);
+        assert_eq!((kept, within(both).1), ([true, true], [true, true]));
+        let (one, kept) = within(both - 1);
+        assert_eq!((kept, within(one).1), ([true, false], [true, false]));
+        let (none, kept) = within(one - 1);
+        assert!(kept == [false, false] && none < one, "{none} of {one}");
+        assert_eq!(within(0), (none, [false, false]));
     }
 
     #[test]

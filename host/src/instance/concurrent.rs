@@ -219,7 +219,9 @@ struct Driver {
 impl Driver {
     async fn drive(self, mut store: Store<Guest>, proxy: Proxy, queue: mpsc::UnboundedReceiver<Job>) {
         let cpu = store.data().cpu();
-        let calls = cpu.drive(store.run_concurrent(async |accessor| self.serve_all(accessor, &proxy, queue).await));
+        let calls = store.run_concurrent(async |accessor| self.serve_all(accessor, &proxy, queue).await);
+        let calls = std::pin::pin!(calls);
+        let calls = cpu.drive(calls);
         let result = tokio::select! {
             biased;
             () = self.end.notified() => return,

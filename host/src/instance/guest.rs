@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    pin::Pin,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -177,14 +178,12 @@ impl CpuShare {
     }
 
     /// Drives a future of the guest; whenever it waits, and when it is over, its permit is another's.
-    pub(super) async fn drive<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
-        std::future::poll_fn(|context| {
+    pub(super) fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> impl Future<Output = F::Output> + Unpin {
+        std::future::poll_fn(move |context| {
             let polled = future.as_mut().poll(context);
             self.release();
             polled
         })
-        .await
     }
 }
 

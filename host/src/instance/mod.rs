@@ -4,6 +4,7 @@
 //! calls at once and live in a task of their own.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::Poll,
     time::{Instant, SystemTime},
@@ -397,7 +398,9 @@ pub(crate) async fn timed<T>(
 ) -> Result<T, CallError> {
     guest::arm(store, deadline);
     let cpu = store.data().cpu();
-    match until(deadline, cpu.drive(call(store))).await {
+    // Pinned here and lent on: a future that is handed to an async function is moved, and takes its place twice.
+    let call = std::pin::pin!(call(store));
+    match until(deadline, cpu.drive(call)).await {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(CallError::from_engine(&error)),
         None => Err(CallError::TimedOut),
@@ -408,18 +411,16 @@ pub(crate) async fn timed<T>(
 ///
 /// Like tokio's timeout, but the timer is made when the future first waits: most calls end without, and a timer counts a
 /// handle of the runtime that all cores share.
-async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
+fn until<F: Future + Unpin>(deadline: Instant, mut future: F) -> impl Future<Output = Option<F::Output>> {
     let mut timer = None;
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(value) = future.as_mut().poll(context) {
+    std::future::poll_fn(move |context| {
+        if let Poll::Ready(value) = Pin::new(&mut future).poll(context) {
             return Poll::Ready(Some(value));
         }
         // Apart from the task's budget: a guest that uses it up at every poll would never be told that its time is over.
         let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline.into()))));
         timer.as_mut().poll(context).map(|()| None)
     })
-    .await
 }
 
 fn explain_start(error: CallError, store: &mut Store<Guest>) -> CallError {
@@ -449,4 +450,41 @@ pub(crate) fn explain_refused(refused: crate::limits::Refused) -> String {
 /// Identifies an instance among all that ever ran.
 fn new_instance_id() -> Arc<str> {
     uuid::Uuid::new_v4().hyphenated().to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_ends_before_the_deadline_has_its_value() {
+        let soon = || Instant::now() + Duration::from_secs(600);
+        assert_eq!(until(soon(), pin!(async { 1 })).await, Some(1));
+        let after_a_wait = pin!(async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            2
+        });
+        assert_eq!(until(soon(), after_a_wait).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_over_at_the_deadline() {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert_eq!(until(deadline, pin!(std::future::pending::<()>())).await, None);
+        assert!(Instant::now() >= deadline);
+    }
+
+    #[tokio::test]
+    async fn what_uses_up_the_budget_of_its_task_is_over_at_the_deadline_too() {
+        let spendthrift = pin!(async {
+            loop {
+                tokio::task::coop::consume_budget().await;
+            }
+        });
+        let over = until(Instant::now() + Duration::from_millis(20), spendthrift);
+        let over = tokio::time::timeout(Duration::from_secs(60), over);
+        assert_eq!(over.await.expect("it is told that its time is over"), None::<()>);
+    }
 }

@@ -119,5 +119,6 @@ async fn a_destination_that_wisp_has_not_is_kept_and_its_records_become_dead_let
     eventually("it is dead", || async { event().await["dead"] == true }).await;
     let event = event().await;
     assert_eq!((&event["destination"], &event["destinationStatus"]), (&mns.into(), &"Failed".into()));
-    assert!(event["destinationError"].as_str().unwrap().contains("is no destination"), "{event}");
+    let reason = event["destinationError"].as_str().unwrap();
+    assert_eq!(reason, "there is no source 'q' in wisp.toml; add [sources.q]");
 }

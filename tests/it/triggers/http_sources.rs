@@ -116,6 +116,51 @@ async fn a_notification_of_a_store_is_an_event_of_oss() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_and_notifications_that_were_acknowledged_survive_the_kill_of_the_host_and_come_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let triggers = trigger("rule", "eventbridge", "bus", "")
+        + &trigger("cdn", "cdn_events", "bus", "event_name = \"LogFileCreated\"")
+        + &trigger("oss", "oss", "store", "events = [\"oss:ObjectRemoved:*\"]");
+    let config = written(directory.path(), &format!("{SOURCES}{KEEPER}{triggers}"));
+    let names = ["rule", "cdn", "oss"];
+    let mut host = HostProcess::start(&config);
+    for name in names {
+        assert_eq!(post(host.api, &format!("/wisp/triggers/{name}/pause"), &[], "").await.status, 200);
+    }
+    let content_type = [("content-type", "application/cloudevents+json")];
+    for number in 0..5 {
+        let event = format!(
+            r#"{{"specversion":"1.0","id":"{number}","source":"cdn","type":"cdn:LogFileCreated","data":{{"domain":"d"}}}}"#
+        );
+        assert_eq!(post(host.api, "/sources/bus", &content_type, &event).await.status, 202);
+        let removed = format!(
+            r#"{{"Records":[{{"eventName":"s3:ObjectRemoved:Delete","s3":{{"bucket":{{"name":"b"}},"object":{{"key":"{number}"}}}}}}]}}"#
+        );
+        assert_eq!(post(host.api, "/sources/store", &[], &removed).await.status, 202);
+    }
+    host.kill();
+    let mut host = HostProcess::start(&config);
+    for name in names {
+        assert_eq!(post(host.api, &format!("/wisp/triggers/{name}/resume"), &[], "").await.status, 200);
+    }
+    // In the middle of their delivery.
+    in_time("some come", || async { !texts(host.api, "rule").await.is_empty() }).await;
+    host.kill();
+    let host = HostProcess::start(&config);
+    for name in names {
+        in_time("all come", || async { texts(host.api, name).await.len() >= 5 }).await;
+        has_state(host.api, name, "running").await;
+        in_time("nothing waits", || async { described(host.api, name).await["waiting"] == 0 }).await;
+    }
+    let ids: Vec<_> = payloads(host.api, "rule").await.iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(ids, ["0", "1", "2", "3", "4"]);
+    assert_eq!(texts(host.api, "cdn").await.len(), 5);
+    let objects = payloads(host.api, "oss").await;
+    let keys: Vec<_> = objects.iter().map(|event| event["events"][0]["oss"]["object"]["key"].clone()).collect();
+    assert_eq!(keys, ["0", "1", "2", "3", "4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_api_gateways_event_and_its_answer_a_response() {
     let toml = "[functions.g]\ncomponent = \"{event}\"\nenvironment = { RETURN = \"response\" }\n[functions.g.http]\n\
                 payload_format = \"api-gateway\"\n";

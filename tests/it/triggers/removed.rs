@@ -185,7 +185,7 @@ async fn has_no_trigger(host: &HostProcess) {
 async fn a_trigger_that_is_there_cannot_be_forgotten() {
     let host = TestHost::start(&with_trigger("type = \"topic\"", "mns_topic")).await;
     has_state(host.api, "t", "running").await;
-    let answer = post(host.api, "/wisp/triggers/f/t/forget", &[], "").await;
+    let answer = post(host.api, "/wisp/triggers/t/forget", &[], "").await;
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.text().contains("is there"), "{answer:?}");
 }

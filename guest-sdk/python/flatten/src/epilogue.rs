@@ -21,10 +21,28 @@ pub struct Epilogue {
     pub function: String,
     /// Core functions without parameters that are called then, by the names of their exports. What they return is dropped.
     pub calls: Vec<String>,
+    /// Marks that all objects get then, after the calls.
+    pub marks: Vec<Mark>,
     /// Core functions that make something once and keep it, such as the handle of the network, and are to make it anew:
     /// the one-byte flag that they look at first is cleared.
     pub forgets: Vec<String>,
 }
+
+/// A value for the first word of many objects.
+///
+/// For example, the count of references to an object stands there, and one with a certain count is never counted again: so
+/// an instance that only uses it does not write to its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The core function, by the name of its export, that calls `visit(object, argument)` for each object, if it is called
+    /// with `visit` and `argument`, until `visit` returns 0.
+    pub visitor: String,
+    /// The value.
+    pub value: i32,
+}
+
+/// A 32-bit word of the merged memory.
+const WORD: MemArg = MemArg { offset: 0, align: 2, target: MemArgTarget::Memory(0), ordering: None };
 
 /// A byte of the merged memory.
 const BYTE: MemArg = MemArg { offset: 0, align: 0, target: MemArgTarget::Memory(0), ordering: None };
@@ -36,12 +54,27 @@ pub(crate) struct ResolvedEpilogue {
     pub(crate) func_type: u32,
     parameters: u32,
     calls: Vec<Call>,
+    marks: Vec<ResolvedMark>,
     flags: Vec<i32>,
+}
+
+struct ResolvedMark {
+    visitor: Call,
+    value: i32,
 }
 
 struct Call {
     index: u32,
     results: u32,
+}
+
+impl Call {
+    fn write(&self, code: &mut InstructionSink<'_>) {
+        code.call(self.index);
+        for _ in 0..self.results {
+            code.drop();
+        }
+    }
 }
 
 impl ResolvedEpilogue {
@@ -53,12 +86,23 @@ impl ResolvedEpilogue {
             func_type: plan.parts[part].base.types + own_type,
             parameters: signature(plan, part, index)?.0,
             calls: epilogue.calls.iter().map(|name| called_function(plan, name)).collect::<Result<_, _>>()?,
+            marks: epilogue.marks.iter().map(|mark| resolved_mark(plan, mark)).collect::<Result<_, _>>()?,
             flags: epilogue.forgets.iter().map(|name| flag(plan, name)).collect::<Result<_, _>>()?,
         })
     }
 
-    /// The results of the function stay on the stack meanwhile.
-    pub(crate) fn body(&self) -> Function {
+    /// The functions that visitors call, in the order of the marks.
+    pub(crate) fn callbacks(&self) -> Vec<Function> {
+        let callback = |mark: &ResolvedMark| {
+            let mut body = Function::new([]);
+            body.instructions().local_get(0).i32_const(mark.value).i32_store(WORD).i32_const(1).end();
+            body
+        };
+        self.marks.iter().map(callback).collect()
+    }
+
+    /// The results of the function stay on the stack meanwhile. `callbacks` is the place of the first callback in the table.
+    pub(crate) fn body(&self, callbacks: i32) -> Function {
         let mut body = Function::new([]);
         let mut code: InstructionSink<'_> = body.instructions();
         for parameter in 0..self.parameters {
@@ -66,10 +110,11 @@ impl ResolvedEpilogue {
         }
         code.call(self.index);
         for call in &self.calls {
-            code.call(call.index);
-            for _ in 0..call.results {
-                code.drop();
-            }
+            call.write(&mut code);
+        }
+        for (place, mark) in (callbacks..).zip(&self.marks) {
+            code.i32_const(place).i32_const(0);
+            mark.visitor.write(&mut code);
         }
         for flag in &self.flags {
             code.i32_const(*flag).i32_const(0).i32_store8(BYTE);
@@ -84,6 +129,17 @@ fn called_function(plan: &Plan<'_, '_>, name: &str) -> Result<Call, FlattenError
     match signature(plan, part, index)? {
         (0, results) => Ok(Call { index: plan.index(part, Kind::Func, index)?, results }),
         _ => no_such_item(format!("the core function {name} has parameters")),
+    }
+}
+
+fn resolved_mark(plan: &Plan<'_, '_>, mark: &Mark) -> Result<ResolvedMark, FlattenError> {
+    let (part, index) = plan.exported_func(&mark.visitor)?;
+    match signature(plan, part, index)? {
+        (2, results) => {
+            let visitor = Call { index: plan.index(part, Kind::Func, index)?, results };
+            Ok(ResolvedMark { visitor, value: mark.value })
+        }
+        _ => no_such_item(format!("the core function {} has not two parameters", mark.visitor)),
     }
 }
 

@@ -21,7 +21,7 @@ mod rebuild;
 use wasm_encoder as we;
 use wasmparser::{Validator, WasmFeatures};
 
-pub use epilogue::Epilogue;
+pub use epilogue::{Epilogue, Mark};
 pub use error::FlattenError;
 
 /// What is changed beside the merge.

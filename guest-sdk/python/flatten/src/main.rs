@@ -2,7 +2,7 @@
 
 use std::{env, fs, process::ExitCode};
 
-use flatten::{CoreExport, Epilogue, Options, flatten};
+use flatten::{CoreExport, Epilogue, Mark, Options, flatten};
 
 const USAGE: &str = "\
 Usage: flatten IN.wasm OUT.wasm [OPTIONS]
@@ -10,6 +10,7 @@ Merges the linked core modules of a component into one.
 
   --export NAME=FUNCTION         exports a core function from the component
   --call FUNCTION=CALLED         calls CALLED, which takes nothing, at the end of each call of FUNCTION
+  --mark FUNCTION=VISITOR:VALUE  has VISITOR visit all objects then, whose first word becomes VALUE
   --forget FUNCTION=KEPT         makes KEPT forget what it keeps, at the end of each call of FUNCTION";
 
 fn main() -> ExitCode {
@@ -42,6 +43,11 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         match option.as_str() {
             "--export" => options.exports.push(CoreExport { function: right.into(), name: left.into() }),
             "--call" => epilogue_of(&mut options, left).calls.push(right.into()),
+            "--mark" => {
+                let mark = right.rsplit_once(':').and_then(|(visitor, value)| Some((visitor, value.parse().ok()?)));
+                let Some((visitor, value)) = mark else { return Err(USAGE.into()) };
+                epilogue_of(&mut options, left).marks.push(Mark { visitor: visitor.into(), value });
+            }
             "--forget" => epilogue_of(&mut options, left).forgets.push(right.into()),
             _ => return Err(USAGE.into()),
         }

@@ -9,7 +9,7 @@ use wasmparser::{Parser, Payload};
 use crate::{
     constant,
     epilogue::ResolvedEpilogue,
-    error::FlattenError,
+    error::{FlattenError, unsupported},
     globals::Globals,
     layout::Source,
     module::{KINDS, Kind},
@@ -40,10 +40,7 @@ pub(crate) fn merge(
         let mut remap = Remap::new(plan, position, &globals)?;
         sections.append(plan, position, part, &mut remap)?;
     }
-    for epilogue in epilogues {
-        sections.funcs.function(epilogue.func_type);
-        sections.code.function(&epilogue.body());
-    }
+    sections.append_epilogues(plan, epilogues)?;
     let exports = sections.export(plan, used, epilogues, &globals)?;
     Ok(Merged { bytes: sections.finish(plan), exports })
 }
@@ -54,6 +51,8 @@ struct Sections {
     imports: we::ImportSection,
     funcs: we::FunctionSection,
     tables: we::TableSection,
+    /// The last table: there is one.
+    table: Option<we::TableType>,
     memories: we::MemorySection,
     globals: we::GlobalSection,
     exports: we::ExportSection,
@@ -84,11 +83,54 @@ impl Sections {
         Ok(())
     }
 
+    /// The epilogues, then what they have called through the table, at its end.
+    fn append_epilogues(&mut self, plan: &Plan<'_, '_>, epilogues: &[ResolvedEpilogue]) -> Result<(), FlattenError> {
+        let first = self.table.map_or(0, |table| table.minimum);
+        let mut callbacks = Vec::new();
+        for epilogue in epilogues {
+            let place = first + callbacks.len() as u64;
+            self.funcs.function(epilogue.func_type);
+            self.code.function(&epilogue.body(i32::try_from(place).unwrap_or(i32::MAX)));
+            callbacks.extend(epilogue.callbacks());
+        }
+        if callbacks.is_empty() { Ok(()) } else { self.append_callbacks(plan, epilogues.len(), &callbacks) }
+    }
+
+    fn append_callbacks(
+        &mut self,
+        plan: &Plan<'_, '_>,
+        epilogues: usize,
+        callbacks: &[we::Function],
+    ) -> Result<(), FlattenError> {
+        let Some(mut table) = self.table.filter(|table| plan.total.items.tables == 1 && !table.table64) else {
+            return unsupported("functions can be called back only where there is one table");
+        };
+        self.types.ty().function([we::ValType::I32, we::ValType::I32], [we::ValType::I32]);
+        let mut indices = Vec::new();
+        for (number, callback) in (epilogues..).zip(callbacks) {
+            self.funcs.function(plan.total.types);
+            self.code.function(callback);
+            indices.push(plan.total.items.funcs + u32::try_from(number).unwrap_or(u32::MAX));
+        }
+        let place = we::ConstExpr::i32_const(i32::try_from(table.minimum).unwrap_or(i32::MAX));
+        self.elements.active(None, &place, we::Elements::Functions(indices.into()));
+        table.minimum += callbacks.len() as u64;
+        table.maximum = table.maximum.map(|maximum| maximum.max(table.minimum));
+        self.tables = we::TableSection::new();
+        self.tables.table(table);
+        Ok(())
+    }
+
     fn append_section(&mut self, payload: Payload<'_>, remap: &mut Remap<'_>) -> Result<(), reencode::Error> {
         match payload {
             Payload::TypeSection(section) => remap.parse_type_section(&mut self.types, section),
             Payload::FunctionSection(section) => remap.parse_function_section(&mut self.funcs, section),
-            Payload::TableSection(section) => remap.parse_table_section(&mut self.tables, section),
+            Payload::TableSection(section) => {
+                for table in section.clone() {
+                    self.table = Some(remap.table_type(table?.ty)?);
+                }
+                remap.parse_table_section(&mut self.tables, section)
+            }
             Payload::MemorySection(section) => remap.parse_memory_section(&mut self.memories, section),
             Payload::GlobalSection(section) => remap.parse_global_section(&mut self.globals, section),
             Payload::ElementSection(section) => remap.parse_element_section(&mut self.elements, section),

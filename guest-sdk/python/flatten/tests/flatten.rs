@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-use flatten::{CoreExport, Epilogue, FlattenError, Options, flatten};
+use flatten::{CoreExport, Epilogue, FlattenError, Mark, Options, flatten};
 use wasmparser::{ComponentExternalKind, ElementKind, Operator, Parser, Payload};
 
 /// A library with the memory, and an application that is linked to it, as `wasm-tools component link` makes them.
@@ -23,6 +23,7 @@ const LINKED: &str = r#"
     (import "host" "log" (func $log (param i32)))
     (func (export "double") (param i32) (result i32) (call $log (local.get 0)) (i32.mul (local.get 0) (i32.const 2)))
     (func (export "reset") (i32.store (i32.const 0) (i32.const 0)))
+    (func (export "visit") (param i32 i32))
     (func (export "network") (result i32)
       (block
         (br_if 0 (i32.eqz (i32.load8_u (i32.add (global.get $data) (i32.const 5)))))
@@ -168,15 +169,32 @@ fn an_epilogue_calls_and_forgets_after_the_function() {
         function: "park".into(),
         calls: vec!["reset".into(), "network".into()],
         forgets: vec!["network".into()],
+        ..Epilogue::default()
     };
     let wasm = flattened(LINKED, &Options { epilogues: vec![epilogue], ..Options::default() });
     let body = last_body(&wasm);
-    // Functions: the imported one, `double`, `reset`, `network`, `place`, `triple`, `run`, `park`.
-    assert_eq!(body[0], "Call { function_index: 7 }");
+    // Functions: the imported one, `double`, `reset`, `visit`, `network`, `place`, `triple`, `run`, `park`.
+    assert_eq!(body[0], "Call { function_index: 8 }");
     assert_eq!(body[1], "Call { function_index: 2 }");
-    assert_eq!(body[2..4], ["Call { function_index: 3 }", "Drop"]);
+    assert_eq!(body[2..4], ["Call { function_index: 4 }", "Drop"]);
     assert_eq!(body[4..6], ["I32Const { value: 69 }", "I32Const { value: 0 }"]);
     assert!(body[6].starts_with("I32Store8"), "{body:?}");
+}
+
+#[test]
+fn a_visitor_is_called_with_a_function_that_marks() {
+    let marks = vec![Mark { visitor: "visit".into(), value: 77 }];
+    let epilogue = Epilogue { function: "park".into(), marks, ..Epilogue::default() };
+    let wasm = flattened(LINKED, &Options { epilogues: vec![epilogue], ..Options::default() });
+    let expected = ["LocalGet { local_index: 0 }", "I32Const { value: 77 }"];
+    assert_eq!(last_body(&wasm)[..2], expected);
+    let elements = payloads(&wasm).into_iter().find_map(|it| match it {
+        Payload::ElementSection(section) => section.into_iter().last(),
+        _ => None,
+    });
+    let ElementKind::Active { offset_expr, .. } = elements.unwrap().unwrap().kind else { panic!() };
+    let place = offset_expr.get_operators_reader().read().unwrap();
+    assert!(matches!(place, Operator::I32Const { value: 8 }), "{place:?}: behind the eight of the table");
 }
 
 #[test]

@@ -85,6 +85,8 @@ impl Bucket {
         loop {
             let began = Instant::now();
             let found = watched.scan().await?;
+            // A large directory is not looked at all the time. What follows the look does not count.
+            let rest = QUIET.max(began.elapsed());
             sink.connected();
             if watched.deliver(&found).await.is_err() {
                 return Ok(());
@@ -92,8 +94,6 @@ impl Bucket {
             let most = if watched.unsettled.is_empty() { rescan } else { config.settle.min(rescan) };
             tokio::select! {
                 () = notices.notified() => {
-                    // A large directory is not looked at all the time.
-                    let rest = QUIET.max(began.elapsed());
                     if sink.pause(rest).await.is_err() {
                         return Ok(());
                     }

@@ -1,9 +1,14 @@
 //! What people and APIs ask about triggers, and do to them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Note, PAUSED, Triggers};
 use crate::delivery::{EventsError, SubmitError};
+
+/// How often a source is looked at that is to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Why nothing was done to a trigger.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +55,7 @@ impl Triggers {
         Ok(running.get(&id).map(|running| running.describe(&id)).unwrap_or_default())
     }
 
-    /// Lets a trigger rest, or go on, also after a restart. Returns its id.
+    /// Lets a trigger rest, or go on, also after a restart. Returns its id; of one that is to rest, once its source has ended.
     ///
     /// # Errors
     /// See [`TriggerError`].
@@ -65,7 +70,17 @@ impl Triggers {
             self.0.paused.lock().remove(&id);
         }
         self.0.reconcile();
+        // A source that was told to stop ends soon, if need be without having finished.
+        while paused && self.is_ending(&id) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         Ok(id)
+    }
+
+    fn is_ending(&self, id: &str) -> bool {
+        let running = self.0.running.lock();
+        let resting = running.get(id).filter(|running| running.paused);
+        resting.and_then(|running| running.task.as_ref()).is_some_and(|task| !task.is_finished())
     }
 
     /// Fires a timer now, whatever its schedule. Returns its id.
@@ -93,14 +108,13 @@ impl Triggers {
     pub(crate) async fn forget(&self, name: &str) -> Result<String, TriggerError> {
         self.caught_up().await;
         for id in whole(name) {
-            if self.0.running.lock().contains_key(&id) {
-                return Err(TriggerError::Unfit(format!(
-                    "trigger '{name}' is there; only what is removed can be forgotten"
-                )));
-            }
             if self.0.forget_holdings(&id).await? {
                 return Ok(id);
             }
+        }
+        if self.find(name).is_ok() {
+            let reason = "only what is removed can be forgotten";
+            return Err(TriggerError::Unfit(format!("trigger '{name}' is there; {reason}")));
         }
         let known = "; `wisp list triggers` shows those that are removed and have something at a broker".to_owned();
         Err(TriggerError::NotFound { name: name.to_owned(), known })
