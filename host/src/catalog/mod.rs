@@ -211,6 +211,12 @@ impl Catalog {
         functions
     }
 
+    /// How many functions there are, declared and stored.
+    pub fn function_count(&self) -> usize {
+        let scopes = self.services.values().chain(self.functions.values());
+        scopes.map(|scope| scope.functions.len()).sum()
+    }
+
     /// All revisions, ordered by service, name and qualifier.
     pub fn revisions(&self) -> &[Arc<Revision>] {
         &self.revisions

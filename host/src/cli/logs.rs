@@ -20,7 +20,7 @@ use super::{
 /// Print what functions have logged
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The function [default: all]
+    /// The function, or SERVICE/FUNCTION [default: all]
     function: Option<String>,
     /// The service of the function [default: any]
     #[arg(long, short)]
@@ -42,7 +42,10 @@ pub(crate) struct LogsArgs {
 const LINES_BEFORE_FOLLOWING: usize = 10;
 
 impl LogsArgs {
-    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+    pub(super) fn execute(mut self) -> Result<ExitCode, Failure> {
+        if let Some((service, function)) = self.function.as_deref().and_then(|name| name.split_once('/')) {
+            (self.service, self.function) = (Some(service.to_owned()), Some(function.to_owned()));
+        }
         let client = self.server.client()?;
         runtime::alone(self.print(&client))??;
         Ok(ExitCode::SUCCESS)

@@ -39,7 +39,7 @@ impl ServeArgs {
 async fn serve(config: Config, runtimes: RuntimesArgs, json: bool) -> Result<ExitCode, Failure> {
     let host = serving::deployed(&config, &runtimes).await?;
     let listeners = Listeners::bind(host.server()).await?;
-    serving::announce(&config, &listeners);
+    serving::announce(&host, &config, &listeners);
     if json {
         serving::announce_json(&config, &listeners)?;
     }

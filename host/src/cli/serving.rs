@@ -172,14 +172,16 @@ impl Signals {
 }
 
 /// Says on stderr where everything is reached.
-pub(super) fn announce(config: &Config, listeners: &Listeners) {
+pub(super) fn announce(host: &FunctionHost, config: &Config, listeners: &Listeners) {
     let (listen, api) = (listeners.trigger_address(), listeners.api_address());
     let head = format!("wisp {}", env!("CARGO_PKG_VERSION"));
-    anstream::eprintln!("{} serves {}", paint(STRONG, &head), counted(config.functions.len(), "function"));
+    let stored = host.catalog().function_count().saturating_sub(config.functions.len());
+    let kept = if stored == 0 { String::new() } else { format!(", and {stored} of the API's catalog") };
+    anstream::eprintln!("{} serves {}{kept}", paint(STRONG, &head), counted(config.functions.len(), "function"));
     let secure =
         listeners.tls_address().map(|address| format!("\n  HTTPS     {address}, for domains with a certificate"));
     anstream::eprintln!("  triggers  http://{listen}\n  API       http://{api}{}\n", secure.unwrap_or_default());
-    if config.functions.is_empty() {
+    if config.functions.is_empty() && stored == 0 {
         warn("the configuration has no function; add a [functions.<name>] section");
     }
     for function in &config.functions {

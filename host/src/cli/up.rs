@@ -107,7 +107,7 @@ async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<Ex
     host.build_packages_with(runtimes.clone());
     serving::put_in_force(&host, &config).await?;
     let listeners = Listeners::bind(host.server()).await?;
-    serving::announce(&config, &listeners);
+    serving::announce(&host, &config, &listeners);
     anstream::eprintln!("\n{}", paint(FAINT, "watching the sources; Ctrl-C ends"));
     tokio::spawn(print_logs(host.follow_logs(), name_width(&config)));
     warm_up(&config, &runtimes);

@@ -1,7 +1,7 @@
 //! Asynchronous invocations: accepted once they are durable, called at least once, never after they were settled.
 //!
 //! `submit` ▸ the writer's commit ▸ dispatcher ▸ a turn (lease, call, [`settle`]) ▸ commit ▸ the destination's turn, if it
-//! is a webhook or a broker ([`offer`]). What nobody takes is kept as a dead letter.
+//! is a webhook or a broker (`offer`). What nobody takes is kept as a dead letter.
 //!
 //! One thread writes (`writer`), one task knows whose turn it is (`dispatcher`, by `schedule`); what is decided is decided
 //! in pure functions (`settle`, `conclude`). Reads go to a blocking thread. No request waits for the disk on a worker.
