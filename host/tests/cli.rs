@@ -157,8 +157,8 @@ fn a_project_is_planned_deployed_changed_and_removed() {
     assert!(said.err.contains("4 created, 0 updated, 0 kept"), "{said:?}");
     assert_eq!(wisp.rows(&["list", "functions", "shop"])[0][..3], ["shop/orders", "custom", "index.handler"]);
     assert_eq!(wisp.ok(&["invoke", "orders", "--service", "shop"]), "");
-    assert!(wisp.ok(&["logs", "shop/orders"]).contains("FC Invoke End"));
-    assert_eq!(wisp.ok(&["logs", "other/orders"]), "");
+    assert_eq!(wisp.ok(&["logs", "shop/orders"]), "", "it says nothing");
+    assert_eq!(wisp.run(&["logs", "other/orders"]).code, 1);
 
     let again = wisp.json(&["deploy"]);
     assert_eq!(steps(&again), everything.map(|it| format!("keep {it}")));

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use wisp::telemetry::LogLine;
 
 use super::{
@@ -67,8 +68,9 @@ impl LogsArgs {
     async fn check_function(&self, client: &ApiClient) -> anyhow::Result<()> {
         let Some(function) = &self.function else { return Ok(()) };
         let functions = client.get_json("/wisp/functions").await?;
-        let known: Vec<_> =
-            functions.as_array().into_iter().flatten().filter_map(|known| known["name"].as_str()).collect();
+        let of_service = |known: &&Value| self.service.as_deref().is_none_or(|service| known["service"] == service);
+        let known = functions.as_array().into_iter().flatten().filter(of_service);
+        let known: Vec<_> = known.filter_map(|known| known["name"].as_str()).collect();
         if known.contains(&function.as_str()) {
             return Ok(());
         }
