@@ -13,8 +13,9 @@ pub(crate) const FUNCTIONS: u64 = 1000;
 /// Idle instances of the largest host.
 pub(crate) const INSTANCES: u64 = 10_000;
 
-/// A row of the report: requests to instances that are there, one function after the other.
-const WARM: &str = "warm request, function after function";
+/// Rows of the report: requests to an instance that is there, and to those of all functions in turn.
+const WARM: &str = "warm request, always the same function";
+const IN_TURN: &str = "warm request, function after function";
 
 /// Hosts of growing size; of each part, or why it is not measured.
 #[derive(Debug)]
@@ -28,8 +29,10 @@ pub(crate) struct Density {
 pub(crate) struct Functions {
     /// From the start of the process to its first answer.
     pub(crate) start: Duration,
-    /// Median and 99th percentile of a warm request.
+    /// Median and 99th percentile of a warm request to one of them.
     pub(crate) warm: (Duration, Duration),
+    /// Median of a warm request to each in turn: code and data of the others fill the processor's caches.
+    pub(crate) in_turn: Duration,
     /// Bytes that each function takes before it is called; there is none of a host with one.
     pub(crate) memory: Option<f64>,
 }
@@ -104,6 +107,7 @@ fn functions_of(report: &Report, host: &str) -> anyhow::Result<Functions> {
     Ok(Functions {
         start: Duration::from_secs_f64(report.figure(host, "start")?),
         warm: (report.median(host, WARM)?, report.quantile(host, WARM, "p99")?),
+        in_turn: report.median(host, IN_TURN)?,
         memory: report.figure(host, "memory of a deployed function").ok(),
     })
 }

@@ -220,17 +220,17 @@ impl Results {
         let Some(Density { hosts, idle }) = &self.density else { return };
         text.push_str(
             "\n## Density\n\nBy `wisp bench density` with the Rust function. *start*: from the start of the process to its first \
-             answer; *warm*: one request at a time, function after function.\n\n\
-             | host | start | warm, p50 | warm, p99 | memory of a function |\n|---|---:|---:|---:|---:|\n",
+             answer; *warm*: one request at a time, always to the same function, or to all in turn.\n\n\
+             | host | start | warm, p50 | warm, p99 | in turn, p50 | memory of a function |\n|---|---:|---:|---:|---:|---:|\n",
         );
         for (name, host) in hosts {
             let _ = match host {
                 Ok(host) => {
-                    let [start, p50, p99] = [host.start, host.warm.0, host.warm.1].map(shown);
+                    let [start, p50, p99, in_turn] = [host.start, host.warm.0, host.warm.1, host.in_turn].map(shown);
                     let memory = host.memory.map_or_else(|| "–".into(), kilobytes);
-                    writeln!(text, "| {name} | {start} | {p50} | {p99} | {memory} |")
+                    writeln!(text, "| {name} | {start} | {p50} | {p99} | {in_turn} | {memory} |")
                 }
-                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | |", cell(reason)),
+                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | | |", cell(reason)),
             };
         }
         text.push_str("\n| host | warm, p50 | warm, p99 | memory of an instance |\n|---|---:|---:|---:|\n");

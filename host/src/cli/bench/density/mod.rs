@@ -34,6 +34,10 @@ use process::{Held, Host, Task};
 /// Requests that a latency is made of.
 const REQUESTS: usize = 1000;
 
+/// Requests before them that are not counted. One request at a time lets the machine sleep in between, and how soon it wakes
+/// depends on what it did before.
+const BEFORE: usize = 3000;
+
 /// Idle instances of the first measurement of them; then ten times as many, until there are as many as were asked for.
 const FIRST_INSTANCES: u32 = 1000;
 
@@ -122,10 +126,11 @@ impl DensityArgs {
         Client::connect(&Target::new(&*host.authority, "/"))?.get(first)?;
         let start = host.began.elapsed();
         let deployed = host.usage();
-        let [first, again] = latencies(&host.authority, &paths)?;
+        let [first, same, again] = latencies(&host.authority, &paths)?;
         let called = host.usage();
         let mut section = Section::new(title(task), note(task.making));
         section.row("first request to each function", Role::Whole, first);
+        section.row("warm request, always the same function", Role::Whole, same);
         section.row("warm request, function after function", Role::Whole, again);
         section.figure("start", start.as_secs_f64(), Unit::Seconds);
         let count = number(task.functions.into());
@@ -159,8 +164,7 @@ impl DensityArgs {
         let mut section = of_instances(held);
         let (service, name) = task.names().next().context("there is a function")?;
         let path = self.path(service.as_deref(), &name);
-        let mut client = Client::connect(&Target::new(&*host.authority, "/"))?;
-        let warm = ask_each(&mut client, std::iter::repeat_n(path.as_str(), REQUESTS))?;
+        let warm = warm(&mut Client::connect(&Target::new(&*host.authority, "/"))?, std::slice::from_ref(&path))?;
         section.row("warm request beside the idle ones", Role::Whole, warm);
         host.stop();
         Ok(section)
@@ -206,12 +210,19 @@ fn note(making: Making) -> &'static str {
     }
 }
 
-/// First requests, and requests that follow.
-fn latencies(authority: &str, paths: &[String]) -> anyhow::Result<[Samples; 2]> {
+/// First requests, and requests that follow: to the first function alone, and to all in turn.
+fn latencies(authority: &str, paths: &[String]) -> anyhow::Result<[Samples; 3]> {
     let mut client = Client::connect(&Target::new(authority, "/"))?;
     let first = ask_each(&mut client, paths.iter().map(String::as_str))?;
-    let again = ask_each(&mut client, paths.iter().map(String::as_str).cycle().take(REQUESTS.max(paths.len())))?;
-    Ok([first, again])
+    let same = warm(&mut client, paths.get(..1).unwrap_or_default())?;
+    Ok([first, same, warm(&mut client, paths)?])
+}
+
+/// Requests to functions in turn, all of which have an instance.
+fn warm(client: &mut Client, paths: &[String]) -> anyhow::Result<Samples> {
+    let in_turn = || paths.iter().map(String::as_str).cycle();
+    ask_each(client, in_turn().take(BEFORE))?;
+    ask_each(client, in_turn().take(REQUESTS.max(paths.len())))
 }
 
 fn of_instances(held: &Held) -> Section {
