@@ -25,6 +25,7 @@ mod slots;
 
 pub(crate) use acquired::Acquired;
 use exclusive::Pooled;
+pub(crate) use hooks::own_call;
 use idle::Idle;
 use place::{Permits, Place};
 use slots::{PooledConcurrent, Slot, Slots};

@@ -1,6 +1,6 @@
 //! One call of an instance, in whichever way its component is called.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
@@ -10,9 +10,9 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::{
     component::{HttpEntry, Ready},
-    instance::{Call, CallError, WasiResponse, abi},
-    invoke::{RequestId, epoch_ms},
-    pool::Acquired,
+    instance::{CallError, WasiResponse, abi},
+    invoke::RequestId,
+    pool::{Acquired, own_call},
 };
 
 /// What instances are called with.
@@ -42,7 +42,7 @@ pub(super) async fn call(
     timeout: Duration,
 ) -> Result<(), CallError> {
     let id = RequestId::new();
-    let call = context(&id, timeout);
+    let call = own_call(&id, timeout);
     match (payload, acquired) {
         (Payload::Event(event), Acquired::Exclusive(exclusive)) => {
             exclusive.instance().call_event(&call, event).await.map(drop)
@@ -88,17 +88,7 @@ pub(super) async fn initialize(acquired: &mut Acquired, timeout: Duration) -> Re
         return Ok(());
     }
     let id = RequestId::new();
-    acquired.initialize(&context(&id, timeout)).await
-}
-
-fn context(id: &RequestId, timeout: Duration) -> Call<'_> {
-    Call {
-        request_id: id.as_str(),
-        deadline: Instant::now() + timeout,
-        deadline_ms: epoch_ms(SystemTime::now() + timeout),
-        retry_count: 0,
-        trace_parent: None,
-    }
+    acquired.initialize(&own_call(&id, timeout)).await
 }
 
 fn streamed(path: &str) -> Request<WasiBody> {

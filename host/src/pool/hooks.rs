@@ -66,7 +66,7 @@ impl Pool {
 }
 
 /// A call that nobody asked for, and its `timeout` from now on.
-pub(super) fn own_call(id: &RequestId, timeout: Duration) -> Call<'_> {
+pub(crate) fn own_call(id: &RequestId, timeout: Duration) -> Call<'_> {
     Call {
         request_id: id.as_str(),
         deadline: Instant::now() + timeout,

@@ -39,13 +39,15 @@ enum What {
     Slot,
 }
 
-/// What a source keeps for each of its triggers, and of what.
-fn kept(source: &SourceConfig) -> Option<(What, String)> {
+/// What a source keeps for each of its triggers, of what, and what the names of those begin with.
+fn kept(source: &SourceConfig) -> Option<(What, String, &str)> {
     match source {
-        SourceConfig::JetStream(config) => Some((What::Consumer, config.stream.clone())),
-        SourceConfig::Mqtt(config) => Some((What::Session, config.topic.clone())),
-        SourceConfig::Redis(config) => Some((What::Group, config.stream.clone())),
-        SourceConfig::Postgres(config) => Some((What::Slot, format!("{}.{}", config.schema, config.table))),
+        SourceConfig::JetStream(config) => Some((What::Consumer, config.stream.clone(), &config.consumer)),
+        SourceConfig::Mqtt(config) => Some((What::Session, config.topic.clone(), &config.consumer)),
+        SourceConfig::Redis(config) => Some((What::Group, config.stream.clone(), &config.consumer)),
+        SourceConfig::Postgres(config) => {
+            Some((What::Slot, format!("{}.{}", config.schema, config.table), &config.consumer))
+        }
         // Neither is at a broker, and a subject of NATS keeps nothing.
         SourceConfig::Bucket(_) | SourceConfig::Inbox(_) | SourceConfig::Nats(_) => None,
     }
@@ -55,14 +57,7 @@ impl Holding {
     /// That of a trigger; `None` if its source keeps nothing outside.
     pub(super) fn of(bound: &Bound) -> Option<Self> {
         let source = bound.source.as_ref()?;
-        let prefix = match source {
-            SourceConfig::JetStream(config) => &config.consumer,
-            SourceConfig::Mqtt(config) => &config.consumer,
-            SourceConfig::Redis(config) => &config.consumer,
-            SourceConfig::Postgres(config) => &config.consumer,
-            SourceConfig::Bucket(_) | SourceConfig::Inbox(_) | SourceConfig::Nats(_) => return None,
-        };
-        let (what, of) = kept(source)?;
+        let (what, of, prefix) = kept(source)?;
         let name = consumer_name(prefix, &bound.trigger);
         let kind = bound.trigger.settings.kind().to_owned();
         Some(Self { trigger: bound.trigger.id(), kind, what, name, of, endpoint: source.endpoint() })
@@ -82,7 +77,8 @@ impl Holding {
 
     /// Whether it can be reached by a source's settings.
     pub(super) fn is_at(&self, source: &SourceConfig) -> bool {
-        source.endpoint() == self.endpoint && kept(source).is_some_and(|(what, of)| what == self.what && of == self.of)
+        source.endpoint() == self.endpoint
+            && kept(source).is_some_and(|(what, of, _)| what == self.what && of == self.of)
     }
 
     /// Removes it from the broker, if it is there.
