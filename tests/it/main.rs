@@ -27,6 +27,7 @@ mod mapped_code;
 mod new_projects;
 mod observability;
 mod official_sdks;
+mod packed_http;
 mod payload_formats;
 mod runtimes;
 mod shutdown;
