@@ -52,6 +52,22 @@ async fn the_template_js_http_says_what_it_was_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_snapshot_finds_articles_by_an_index_that_was_made_at_deploy() {
+    let (project, toml) = template("js-snapshot");
+    // An instance for each request: all begin with the one index.
+    let toml = toml.replacen("snapshot = true", "snapshot = true\nisolation = \"request\"", 1);
+    let host = TestHost::start_project(&project, &toml).await;
+    let first = host.get("js-snapshot", "/?q=wool").await.json();
+    assert_eq!(first["currency"], json!("EUR"));
+    let names: Vec<_> = first["found"].as_array().unwrap().iter().map(|article| &article["name"]).collect();
+    assert_eq!(names, ["Blue wool scarf", "Green wool hat"]);
+    let second = host.get("js-snapshot", "/?q=grey+hat").await.json();
+    assert_eq!(second["found"], json!([{ "name": "Grey felt hat", "price": 31 }]));
+    assert!(first["indexed"].is_string() && first["indexed"] == second["indexed"], "{first} {second}");
+    host.logs("js-snapshot", "6 articles are indexed by").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_template_ts_event_sums_up_readings() {
     let host = served("ts-event").await;
     let answer = host.invoke("ts-event", READINGS).await.json();
