@@ -1,7 +1,7 @@
 //! Language runtimes: components that load a function's sources and become the function by a snapshot.
 //!
-//! The way: `find` a runtime ▸ `worker` instruments, compiles and keeps it ▸ the sources are loaded into an instance ▸
-//! `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸ a declaration is appended.
+//! The way: `find` a runtime ▸ `booted` has its own start behind it ▸ `worker` instruments, compiles and keeps it ▸ the
+//! sources are loaded into an instance ▸ `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸ a declaration is appended.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Store, component::Instance};
 
-use super::{ArtifactCache, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
+use super::{ArtifactCache, ComponentFile, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
 use crate::{
     capability::files::ScratchRoot,
     config::Language,
@@ -24,6 +24,7 @@ use crate::{
 };
 
 pub(crate) mod abi;
+mod booted;
 mod worker;
 
 use worker::{Attempt, Outcome, Worker};
@@ -146,8 +147,9 @@ impl Runtimes {
         }
         let named = |reason: String| format!("the language runtime {}: {reason}", file.path.display());
         let bytes = fs::read(&file.path).map_err(|error| named(error.to_string()))?;
-        let worker = Worker::start(bytes, &file.digest, &self.0.loader, &self.0.cache, compiling)
-            .map_err(|error| named(error.to_string()))?;
+        let Shared { loader, cache, scratch, .. } = &*self.0;
+        let worker = Worker::start(bytes, &file.digest, loader, cache, scratch, compiling);
+        let worker = worker.map_err(|error| named(error.to_string()))?;
         let worker = Arc::new(worker);
         open.insert(file.path.clone(), (file.digest.clone(), worker.clone()));
         Ok(worker)
@@ -207,8 +209,8 @@ impl Runtimes {
 
     /// What to serve while the code of a component is compiled: its runtime, which loads the sources in each instance.
     /// `None` if there is compiled code, or if the component was not made by this process.
-    pub(crate) fn interim(&self, component: &[u8]) -> Option<Ready> {
-        let digest = hex(&Sha256::digest(component));
+    pub(crate) fn interim(&self, component: &ComponentFile) -> Option<Ready> {
+        let digest = component.name();
         let Recent { worker, preload, declaration } = self.0.built.lock().get(&digest).cloned()?;
         if self.0.loader.is_compiled(&digest) {
             return None;

@@ -18,8 +18,12 @@ use wasmtime::{
 };
 use wasmtime_wizer::{ComponentContext, Wizer};
 
-use super::abi::{self, LOADER};
+use super::{
+    abi::{self, LOADER},
+    booted::{self, Base},
+};
 use crate::{
+    capability::files::ScratchRoot,
     component::{ComponentError, Loader, adapt, artifact::ArtifactCache, state::InstanceState},
     instance::{CallError, Guest, Policy, timed},
 };
@@ -60,15 +64,23 @@ pub(super) enum Outcome {
 }
 
 impl Worker {
-    /// Instruments and compiles a runtime, or finds it compiled. `compiling` is called if it comes to that.
+    /// Starts, instruments and compiles a runtime, or finds what came of that. `compiling` is called if it comes to that.
     pub(super) fn start(
         bytes: Vec<u8>,
         digest: &str,
         loader: &Loader,
         cache: &ArtifactCache,
+        scratch: &Arc<ScratchRoot>,
         compiling: impl FnOnce(),
     ) -> Result<Self, ComponentError> {
+        let mut compiling = Some(compiling);
+        let mut compiling = || {
+            if let Some(compiling) = compiling.take() {
+                compiling();
+            }
+        };
         let bytes = adapt::to_component(&bytes)?.into_owned();
+        let Base { bytes, name } = booted::base(bytes, digest, loader, cache, scratch, &mut compiling)?;
         let (jobs, incoming) = mpsc::channel();
         let (instrumented, made) = mpsc::channel();
         let thread = thread::Builder::new().name("wisp-runtime".into());
@@ -76,7 +88,7 @@ impl Worker {
         let broken = |error| ComponentError::Mismatch(format!("no snapshot can be made of it: {error}"));
         let gone = || ComponentError::Mismatch("its thread ended".into());
         let (component, context) = made.recv().map_err(|_| gone())?.map_err(broken)?;
-        let compiled = loader.compiled(cache, &format!("{digest}-instrumented"), &component, compiling)?;
+        let compiled = loader.compiled(cache, &format!("{name}-instrumented"), &component, compiling)?;
         let pre = loader.instance_pre(&compiled)?;
         context.send(pre.clone()).map_err(|_| gone())?;
         Ok(Self { jobs, pre })
@@ -142,22 +154,27 @@ impl Bench<'_> {
     }
 
     async fn load(&self, store: &mut Store<Guest>, job: &Job, deadline: Instant) -> Result<Outcome, Outcome> {
+        let began = Instant::now();
         let instance = timed(store, deadline, async |store| self.pre.instantiate_async(store).await);
         let instance = instance.await.map_err(Outcome::Failed)?;
         let load = loader_function::<abi::LoadParams<'_>, abi::LoadResults>(store, &instance, "load");
         let load = load.map_err(Outcome::Broken)?;
         let source = &*job.source;
         let loaded = timed(store, deadline, async |store| load.call_async(store, (source,)).await).await;
+        let load = began.elapsed();
         let description = match loaded {
             Ok((Ok(description),)) => description,
             Ok((Err(failure),)) => return Err(refusal(job, CallError::from_failure(failure))),
             Err(error) => return Err(Outcome::Failed(super::explained(store, error))),
         };
         self.park(store, &instance, deadline).await?;
+        let park = began.elapsed();
         let mut state = InstanceState::new(store, &instance);
         // An empty read, which only a failure brings, must not be taken for a snapshot.
         let snapshot = self.wizer.snapshot_component(&self.context, &mut state).await.map_err(Outcome::Broken)?;
         let component = state.check(snapshot).map_err(Outcome::Broken)?;
+        let read = began.elapsed();
+        tracing::debug!(?load, ?park, ?read, bytes = component.len(), "sources are loaded");
         Ok(Outcome::Loaded(Box::new(description), component))
     }
 
@@ -206,10 +223,24 @@ where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
 {
-    let missing = || wasmtime::Error::msg(format!("the language runtime has no {LOADER}#{name}"));
-    let (_, interface) = instance.get_export(&mut *store, None, LOADER).ok_or_else(missing)?;
-    let (_, function) = instance.get_export(&mut *store, Some(&interface), name).ok_or_else(missing)?;
-    instance
-        .get_typed_func(store, function)
-        .with_context(|| format!("the language runtime's {LOADER}#{name} has another type: it belongs to another wisp"))
+    runtime_function(store, instance, LOADER, name)
+}
+
+/// A function that only language runtimes export.
+pub(super) fn runtime_function<P, R>(
+    store: &mut Store<Guest>,
+    instance: &Instance,
+    interface: &str,
+    name: &str,
+) -> wasmtime::Result<TypedFunc<P, R>>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    let missing = || wasmtime::Error::msg(format!("the language runtime has no {interface}#{name}"));
+    let (_, index) = instance.get_export(&mut *store, None, interface).ok_or_else(missing)?;
+    let (_, function) = instance.get_export(&mut *store, Some(&index), name).ok_or_else(missing)?;
+    instance.get_typed_func(store, function).with_context(|| {
+        format!("the language runtime's {interface}#{name} has another type: it belongs to another wisp")
+    })
 }
