@@ -16,7 +16,7 @@ pub(crate) use leased_body::LeasedBody;
 
 use crate::{
     catalog::{ResolveError, Revision},
-    instance::{Call, CallError, FunctionError, Usage, abi},
+    instance::{Call, CallError, FunctionError, PackedHead, Usage, abi},
     pool::{AcquireError, Acquired},
     telemetry::Outcome,
 };
@@ -276,6 +276,24 @@ impl Lease {
         let result = match acquired {
             Acquired::Exclusive(exclusive) => {
                 exclusive.instance().call_http(&call(invocation, *deadline, *deadline_ms), request).await
+            }
+            Acquired::Slot(_) => Err(CallError::Unsupported("the component serves wasi:http".into())),
+        };
+        self.finish(result)
+    }
+
+    /// Calls `wisp:function/packed-http-handler` with the head that is made for the call, and the body.
+    pub(crate) async fn call_packed_http(
+        mut self,
+        head: impl FnOnce(&Call<'_>) -> PackedHead,
+        body: &[u8],
+    ) -> Result<(abi::PackedHttpResponse, Report), InvokeError> {
+        let Self { acquired, invocation, deadline, deadline_ms, .. } = &mut self;
+        let call = call(invocation, *deadline, *deadline_ms);
+        let result = match acquired {
+            Acquired::Exclusive(exclusive) => {
+                let head = head(&call).into_bytes();
+                exclusive.instance().call_packed_http(&call, &head, body).await
             }
             Acquired::Slot(_) => Err(CallError::Unsupported("the component serves wasi:http".into())),
         };

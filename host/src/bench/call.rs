@@ -10,7 +10,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::{
     component::{HttpEntry, Ready},
-    instance::{CallError, WasiResponse, abi},
+    instance::{Call, CallError, PackedHead, WasiResponse, abi},
     invoke::RequestId,
     pool::{Acquired, own_call},
 };
@@ -28,7 +28,7 @@ impl Payload {
     /// A request of `/` for what takes requests, an empty event for what takes only events.
     pub(crate) fn fitting(ready: &Ready) -> Self {
         match ready.http_entry() {
-            HttpEntry::Handler | HttpEntry::WasiHttp => Self::Get("/".into()),
+            HttpEntry::Handler | HttpEntry::PackedHandler | HttpEntry::WasiHttp => Self::Get("/".into()),
             HttpEntry::Event => Self::Event(Bytes::new()),
         }
     }
@@ -66,6 +66,10 @@ pub(super) async fn call(
             let (served, answer) = tokio::join!(exclusive.instance().serve(&call, streamed(path), respond), answer);
             served.and(answer)
         }
+        (Payload::Get(path), Acquired::Exclusive(exclusive)) if ready.http_entry() == HttpEntry::PackedHandler => {
+            let head = packed_head(&call, path);
+            exclusive.instance().call_packed_http(&call, &head, &[]).await.map(drop)
+        }
         (Payload::Get(path), Acquired::Exclusive(exclusive)) => {
             let headers = [("host", "localhost")];
             let request = abi::HttpRequest {
@@ -80,6 +84,14 @@ pub(super) async fn call(
             exclusive.instance().call_http(&call, &request).await.map(drop)
         }
     }
+}
+
+fn packed_head(call: &Call<'_>, path: &str) -> Vec<u8> {
+    let mut head = PackedHead::new(call, 0);
+    for text in ["GET", path, path, "127.0.0.1", "0", "host", "localhost"] {
+        head.push(text);
+    }
+    head.into_bytes()
 }
 
 /// Runs the initializer of a new instance, unless it needs none.

@@ -22,6 +22,8 @@ pub(crate) enum Entry {
 pub(crate) enum HttpEntry {
     /// As records, by `wisp:function/http-handler`.
     Handler,
+    /// As runs of bytes, by `wisp:function/packed-http-handler`.
+    PackedHandler,
     /// As JSON events in the trigger's payload format.
     Event,
     /// As they are, by `wasi:http`.
@@ -32,7 +34,9 @@ pub(crate) enum HttpEntry {
 pub(crate) struct FunctionPre {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) event: Option<ComponentExportIndex>,
+    /// None as well if the component exports the packed form, which goes before it.
     pub(crate) http: Option<ComponentExportIndex>,
+    pub(crate) packed_http: Option<ComponentExportIndex>,
     pub(crate) initializer: Option<ComponentExportIndex>,
     pub(crate) pre_freeze: Option<ComponentExportIndex>,
     pub(crate) pre_stop: Option<ComponentExportIndex>,
@@ -51,6 +55,7 @@ impl Entry {
     /// Where the requests of an HTTP trigger go.
     pub(crate) fn http_entry(&self) -> HttpEntry {
         match self {
+            Self::Function(FunctionPre { packed_http: Some(_), .. }) => HttpEntry::PackedHandler,
             Self::Function(FunctionPre { http: Some(_), .. }) => HttpEntry::Handler,
             Self::Function(_) | Self::Command(_) => HttpEntry::Event,
             Self::WasiHttp02(_) | Self::WasiHttp03(_) => HttpEntry::WasiHttp,
@@ -93,9 +98,11 @@ impl FunctionPre {
         let find = |interface: &str, function: &str, is_declared: fn(&Declaration) -> bool| {
             declared.is_none_or(is_declared).then(|| export(pre.component(), interface, function)).flatten()
         };
+        let packed_http = find("packed-http-handler", "handle", |it| it.http);
         Self {
             event: find("event-handler", "handle", |it| it.event),
-            http: find("http-handler", "handle", |it| it.http),
+            http: if packed_http.is_none() { find("http-handler", "handle", |it| it.http) } else { None },
+            packed_http,
             initializer: find("initializer", "initialize", |it| it.initializer),
             pre_freeze: find("pre-freeze", "pre-freeze", |it| it.pre_freeze),
             pre_stop: find("pre-stop", "pre-stop", |it| it.pre_stop),

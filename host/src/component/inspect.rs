@@ -14,7 +14,7 @@ use crate::engine::EngineKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Exports `wisp:function/event-handler` or `wisp:function/http-handler`, or both.
+    /// Exports one of `event-handler`, `http-handler` and `packed-http-handler` of `wisp:function`, or several.
     Function,
     /// Exports `wasi:http/incoming-handler@0.2.x`.
     WasiHttp02,
@@ -155,7 +155,7 @@ fn exports_wisp(exports: &[String], interface: &str) -> bool {
 
 /// A wisp handler goes before the others: a component may export both, and the wisp one says more.
 fn kind_of(exports: &[String]) -> Option<Kind> {
-    if exports_wisp(exports, "event-handler") || exports_wisp(exports, "http-handler") {
+    if ["event-handler", "http-handler", "packed-http-handler"].iter().any(|handler| exports_wisp(exports, handler)) {
         return Some(Kind::Function);
     }
     let has = |package: &str, interface: &str, series: &str| {
@@ -223,6 +223,7 @@ mod tests {
         let kind = |names: &[&str]| kind_of(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(kind(&["wisp:function/event-handler@1.0.0"]), Some(Kind::Function));
         assert_eq!(kind(&["wasi:cli/run@0.2.3", "wisp:function/http-handler@1.0.0"]), Some(Kind::Function));
+        assert_eq!(kind(&["wisp:function/packed-http-handler@1.0.0"]), Some(Kind::Function));
         assert_eq!(kind(&["wasi:http/incoming-handler@0.2.10"]), Some(Kind::WasiHttp02));
         assert_eq!(kind(&["wasi:http/handler@0.3.0"]), Some(Kind::WasiHttp03));
         assert_eq!(kind(&["wasi:cli/run@0.2.0"]), Some(Kind::Command));

@@ -67,7 +67,7 @@ pub enum ComponentError {
     /// It exports nothing that wisp calls.
     #[error(
         "exports no handler: wisp calls wisp:function/event-handler@1.0.0, wisp:function/http-handler@1.0.0, \
-         wasi:http/incoming-handler@0.2.x, wasi:http/handler@0.3.x or wasi:cli/run@0.2.x, this component exports {0}"
+         wisp:function/packed-http-handler@1.0.0, wasi:http/incoming-handler@0.2.x, wasi:http/handler@0.3.x or wasi:cli/run@0.2.x, this component exports {0}"
     )]
     NoHandler(String),
     /// A language runtime itself.

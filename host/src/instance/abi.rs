@@ -40,6 +40,16 @@ pub(crate) struct HttpResponse {
     pub(crate) body: Vec<u8>,
 }
 
+/// `headers` is read in `trigger/http/response.rs`.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct PackedHttpResponse {
+    #[component(name = "status-code")]
+    pub(crate) status_code: u16,
+    pub(crate) headers: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[allow(dead_code, reason = "guests make it")]
 #[component(enum)]
@@ -63,5 +73,8 @@ pub(crate) type EventParams<'a> = (&'a [u8], &'a Context<'a>);
 pub(crate) type EventResults = (Result<Vec<u8>, Failure>,);
 pub(crate) type HttpParams<'a> = (&'a HttpRequest<'a>, &'a Context<'a>);
 pub(crate) type HttpResults = (Result<HttpResponse, Failure>,);
+/// Head and body.
+pub(crate) type PackedHttpParams<'a> = (&'a [u8], &'a [u8]);
+pub(crate) type PackedHttpResults = (Result<PackedHttpResponse, Failure>,);
 pub(crate) type HookParams<'a> = (&'a Context<'a>,);
 pub(crate) type HookResults = (Result<(), Failure>,);

@@ -24,6 +24,7 @@ mod command;
 mod concurrent;
 mod guest;
 mod outcome;
+mod packed;
 mod panic;
 mod snapshot;
 mod wasi_http;
@@ -31,6 +32,7 @@ mod wasi_http;
 pub(crate) use concurrent::ConcurrentInstance;
 pub(crate) use guest::{Guest, Policy};
 pub use outcome::{CallError, FunctionError, Usage};
+pub(crate) use packed::{PackedHead, packed_texts};
 pub(crate) use wasi_http::{HookPath, WasiResponse};
 
 use crate::component::{Entry, Ready, entry::FunctionPre};
@@ -85,6 +87,7 @@ enum Exports {
 struct FunctionExports {
     event: Option<Func>,
     http: Option<Func>,
+    packed_http: Option<Func>,
     initializer: Option<Func>,
     pre_freeze: Option<Func>,
     pre_stop: Option<Func>,
@@ -230,6 +233,21 @@ impl Instance {
         self.call_function::<abi::HttpParams<'_>, abi::HttpResults>(call, handler, (request, &call.context())).await
     }
 
+    /// Hands a request to `wisp:function/packed-http-handler`. The head's context is that of `call`.
+    pub(crate) async fn call_packed_http(
+        &mut self,
+        call: &Call<'_>,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<abi::PackedHttpResponse, CallError> {
+        self.served += 1;
+        let Exports::Function(FunctionExports { packed_http: Some(handler), .. }) = &self.exports else {
+            return Err(CallError::Unsupported("the function exports no packed HTTP handler".into()));
+        };
+        let handler = *handler;
+        self.call_function::<abi::PackedHttpParams<'_>, abi::PackedHttpResults>(call, handler, (head, body)).await
+    }
+
     async fn call_function<'a, P, R>(
         &mut self,
         call: &Call<'_>,
@@ -328,6 +346,12 @@ impl FunctionExports {
                 pre.event.as_ref(),
             )?,
             http: checked::<abi::HttpParams<'_>, abi::HttpResults>(store, instance, "http-handler", pre.http.as_ref())?,
+            packed_http: checked::<abi::PackedHttpParams<'_>, abi::PackedHttpResults>(
+                store,
+                instance,
+                "packed-http-handler",
+                pre.packed_http.as_ref(),
+            )?,
             initializer: hook(store, instance, "initializer", pre.initializer.as_ref())?,
             pre_freeze: hook(store, instance, "pre-freeze", pre.pre_freeze.as_ref())?,
             pre_stop: hook(store, instance, "pre-stop", pre.pre_stop.as_ref())?,

@@ -12,9 +12,7 @@ import { Readable } from 'node:stream';
 const FIRST = new Set(['age', 'authorization', 'content-length', 'content-type', 'etag', 'expires', 'from', 'host', 'if-modified-since', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'proxy-authorization', 'referer', 'retry-after', 'user-agent']);
 
 export function pairsOf(text) {
-  const pairs = text.split('\0');
-  pairs.pop();
-  return pairs;
+  return text === '' ? [] : text.split('\0');
 }
 
 export function headersOf(pairs) {
@@ -62,7 +60,7 @@ Request.prototype = Object.create(IncomingMessage.prototype, { constructor: { va
 lazy(Request.prototype, 'body', () => Buffer.alloc(0));
 lazy(Request.prototype, 'rawHeaders', (request) => (isCurrent(request._wispCall) ? pairsOf(native.request_headers()) : []));
 lazy(Request.prototype, 'headers', (request) => headersOf(request.rawHeaders));
-lazy(Request.prototype, 'queries', (request) => (isCurrent(request._wispCall) ? queriesOf(pairsOf(native.request_queries())) : {}));
+lazy(Request.prototype, 'queries', (request) => (isCurrent(request._wispCall) ? queriesOf(native.request_queries()) : {}));
 lazy(Request.prototype, 'clientIP', (request) => (isCurrent(request._wispCall) ? native.client_ip() : ''));
 lazy(Request.prototype, 'ip', (request) => request.clientIP);
 lazy(Request.prototype, 'socket', (request) => ({ remoteAddress: request.clientIP, encrypted: false, destroy() {}, on() {}, once() {} }));

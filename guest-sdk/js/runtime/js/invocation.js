@@ -1,8 +1,10 @@
 // The call that runs. Each has an object of its own: what an earlier call still does cannot end a later one.
-import { fail, respond as answer, succeed as end } from '__wasm_rquickjs_builtin/wisp_native';
+import { fail, responder, succeed as end } from '__wasm_rquickjs_builtin/wisp_native';
 import { forgetStores } from 'node:async_hooks';
 import { copy, original } from '__wasm_rquickjs_builtin/wisp/copies';
 import { documentOf, logError } from '__wasm_rquickjs_builtin/wisp/errors';
+
+const answer = responder();
 
 let current = null;
 

@@ -56,8 +56,8 @@ function eventAnswer() {
 }
 
 // `bytes` is undefined for a request without a body.
-function takeRequest(method, path, url, bytes, requestId, traceParent) {
-  if (waiting !== null) return whenLoaded(requestId, () => takeRequest(method, path, url, bytes, requestId, traceParent));
+function takeRequest(bytes, method, path, url, requestId, traceParent) {
+  if (waiting !== null) return whenLoaded(requestId, () => takeRequest(bytes, method, path, url, requestId, traceParent));
   (answerRequest ??= requestAnswer())(loaded.handler, method, path, url, bytes, requestId, traceParent);
   return pending();
 }

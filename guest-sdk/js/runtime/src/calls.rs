@@ -5,13 +5,14 @@ use std::{
     future::Future,
     hint::black_box,
     pin::{Pin, pin},
-    rc::Rc,
+    ptr::NonNull,
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use rquickjs::{CatchResultExt as _, Ctx, Function, Persistent};
+use rquickjs::{CatchResultExt as _, Ctx, Function, Persistent, qjs};
 
 use crate::{
+    engine,
     bindings::wisp::function::types::{Failure, FailureKind},
     internal::{self, runtime_services::with_component_context},
     native::milliseconds,
@@ -25,7 +26,8 @@ const JS_STACK: usize = 192 << 10;
 pub(crate) enum Outcome {
     Nothing,
     Bytes(Vec<u8>),
-    Response { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    /// The headers are packed: see `packed-http-response`.
+    Response { status: u16, headers: Vec<u8>, body: Vec<u8> },
     Text(String),
     Failure(Failure),
 }
@@ -35,11 +37,12 @@ thread_local! {
     static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
     /// When the next timer is due, in milliseconds of the monotonic clock; infinite without one.
     static DUE: Cell<f64> = const { Cell::new(f64::INFINITY) };
-    static FUNCTIONS: RefCell<Option<Rc<Functions>>> = const { RefCell::new(None) };
+    static FUNCTIONS: Cell<Option<&'static Functions>> = const { Cell::new(None) };
 }
 
 /// The JavaScript functions that are called from here, registered once by `main.js`.
 pub(crate) struct Functions {
+    pub(crate) context: NonNull<qjs::JSContext>,
     pub(crate) load: Persistent<Function<'static>>,
     pub(crate) park: Persistent<Function<'static>>,
     pub(crate) resume: Persistent<Function<'static>>,
@@ -52,7 +55,7 @@ pub(crate) struct Functions {
 }
 
 pub(crate) fn register(functions: Functions) {
-    FUNCTIONS.set(Some(Rc::new(functions)));
+    FUNCTIONS.set(Some(Box::leak(Box::new(functions))));
 }
 
 /// Sets the outcome of the call that runs. The first one counts.
@@ -82,29 +85,41 @@ fn wake() {
 /// `start` gives `false` if it knows that the turn has no ticks and no rejections to see to. Most handlers are done when
 /// they return: for them no event loop is set up.
 pub(crate) fn run(start: impl for<'js> FnOnce(&Ctx<'js>, &Functions) -> rquickjs::Result<Option<bool>>) -> Outcome {
-    let state = internal::get_js_state();
+    let Some(functions) = functions() else { return failure("the runtime did not start") };
     OUTCOME.set(None);
     WAKER.set(None);
-    at_once(state.ctx.with(|ctx| {
-        let started = functions().ok_or_else(|| "the runtime did not start".to_owned()).and_then(|functions| {
-            let is_pending = start(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())?;
-            if is_pending == Some(false) && !ctx.execute_pending_job() {
-                return Ok(());
-            }
-            turn(&ctx, &functions).catch(&ctx).map_err(|error| error.to_string())
-        });
-        if let Err(message) = started {
-            settle(failure(&message));
-        }
-    }));
+    // SAFETY: the context lives as long as the process, and between two calls nothing else holds the engine: its lock,
+    // which only this thread could take, is left alone.
+    let ctx = unsafe { Ctx::from_raw(functions.context) };
+    if let Err(message) = begin(&ctx, functions, start).catch(&ctx) {
+        settle(failure(&message.to_string()));
+    }
     match OUTCOME.take() {
         Some(outcome) => outcome,
-        None => wstd::runtime::block_on(with_component_context(&state.ctx, async |ctx| wait(&ctx).await)),
+        None => {
+            wstd::runtime::block_on(with_component_context(&internal::get_js_state().ctx, async |ctx| wait(&ctx).await))
+        }
     }
 }
 
-fn functions() -> Option<Rc<Functions>> {
-    FUNCTIONS.with_borrow(Clone::clone)
+fn begin<'js>(
+    ctx: &Ctx<'js>,
+    functions: &Functions,
+    start: impl FnOnce(&Ctx<'js>, &Functions) -> rquickjs::Result<Option<bool>>,
+) -> rquickjs::Result<()> {
+    let is_pending = start(ctx, functions)?;
+    if is_pending == Some(false) && !ctx.execute_pending_job() {
+        return Ok(());
+    }
+    turn(ctx, functions)
+}
+
+/// Registered when the runtime starts, which the first call makes it do.
+fn functions() -> Option<&'static Functions> {
+    FUNCTIONS.get().or_else(|| {
+        internal::get_js_state();
+        FUNCTIONS.get()
+    })
 }
 
 fn failure(message: &str) -> Outcome {
@@ -155,7 +170,7 @@ fn sleep_until(due: f64) -> Pin<Box<dyn Future<Output = ()>>> {
 fn fire(ctx: &Ctx<'_>) {
     let Some(functions) = functions() else { return };
     let fired = functions.fire_timers.clone().restore(ctx).and_then(|fire| fire.call::<_, ()>((milliseconds(),)));
-    if let Err(error) = fired.and_then(|()| turn(ctx, &functions)).catch(ctx) {
+    if let Err(error) = fired.and_then(|()| turn(ctx, functions)).catch(ctx) {
         settle(failure(&error.to_string()));
     }
 }
@@ -200,6 +215,11 @@ pub(crate) fn collect_garbage() {
     at_once(state.ctx.with(|ctx| ctx.run_gc()));
     let used = usize::try_from(at_once(state.rt.memory_usage()).malloc_size).unwrap_or_default();
     at_once(state.rt.set_gc_threshold(used + GARBAGE_THRESHOLD.max(used / 2)));
+}
+
+/// Prepares the engine's heap for a snapshot; `false`: there is no memory for it.
+pub(crate) fn settle_heap() -> bool {
+    at_once(internal::get_js_state().ctx.with(|ctx| engine::settle(&ctx)))
 }
 
 /// More than a hole in a heap is expected to have.

@@ -1,6 +1,6 @@
 //! What the host calls.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use rquickjs::{ArrayBuffer, Ctx};
 
@@ -8,14 +8,15 @@ use crate::{
     bindings::{
         self,
         exports::wisp::function::{
-            after_restore, boot, event_handler, http_handler, initializer,
+            after_restore, boot, event_handler, initializer,
             loader::{self, Description, HandlerKinds, Source},
-            pre_freeze, pre_stop,
+            packed_http_handler, pre_freeze, pre_stop,
         },
-        wisp::function::types::{Context, Failure, FailureKind, HttpRequest, HttpResponse},
+        wisp::function::types::{Context, Failure, FailureKind, PackedHttpResponse},
     },
     calls::{self, Functions, Outcome},
-    files, internal, native, preview1,
+    engine, files, internal, native, preview1,
+    request::{self, Request},
 };
 
 struct Runtime;
@@ -25,8 +26,6 @@ bindings::export!(Runtime with_types_in bindings);
 thread_local! {
     /// Set when a snapshot may be taken: the next call is the first one of an instance.
     static PARKED: Cell<bool> = const { Cell::new(false) };
-    /// The request that runs, for what JavaScript asks about it.
-    pub(crate) static REQUEST: RefCell<Option<HttpRequest>> = const { RefCell::new(None) };
 }
 
 impl event_handler::Guest for Runtime {
@@ -46,26 +45,29 @@ impl event_handler::Guest for Runtime {
     }
 }
 
-impl http_handler::Guest for Runtime {
-    fn handle(request: HttpRequest, context: Context) -> Result<HttpResponse, Failure> {
+impl packed_http_handler::Guest for Runtime {
+    fn handle(head: Vec<u8>, body: Vec<u8>) -> Result<PackedHttpResponse, Failure> {
         resume()?;
         let outcome = calls::run(|ctx, functions| {
-            let mut request = request;
-            let body = std::mem::take(&mut request.body);
-            let body = if body.is_empty() { None } else { Some(ArrayBuffer::new(ctx.clone(), body)?) };
-            let [method, path, url] = [&mut request.method, &mut request.path, &mut request.url].map(std::mem::take);
-            REQUEST.set(Some(request));
+            let request = Request::new(head);
             let handle = functions.http.clone().restore(ctx)?;
-            handle.call((method, path, url, body, context.request_id, context.trace_parent))
+            let body = if body.is_empty() { None } else { Some(ArrayBuffer::new(ctx.clone(), body)?.into_value()) };
+            let texts = engine::texts(
+                ctx,
+                [request.method(), request.path(), request.url(), request.id(), request.trace_parent()],
+            );
+            request::set_current(Some(request));
+            engine::call(ctx, &handle, texts, body).map(Some)
         });
-        REQUEST.set(None);
-        match outcome {
-            Outcome::Response { status, headers, body } => Ok(HttpResponse { status_code: status, headers, body }),
-            Outcome::Failure(failure) => Err(failure),
-            Outcome::Bytes(body) => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body }),
-            Outcome::Text(text) => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body: text.into_bytes() }),
-            Outcome::Nothing => Ok(HttpResponse { status_code: 200, headers: Vec::new(), body: Vec::new() }),
-        }
+        request::set_current(None);
+        let (status_code, headers, body) = match outcome {
+            Outcome::Response { status, headers, body } => (status, headers, body),
+            Outcome::Failure(failure) => return Err(failure),
+            Outcome::Bytes(body) => (200, Vec::new(), body),
+            Outcome::Text(text) => (200, Vec::new(), text.into_bytes()),
+            Outcome::Nothing => (200, Vec::new(), Vec::new()),
+        };
+        Ok(PackedHttpResponse { status_code, headers, body })
     }
 }
 
@@ -124,6 +126,9 @@ impl loader::Guest for Runtime {
     fn park() -> Result<(), Failure> {
         let_go()?;
         calls::use_up_fragments();
+        if !calls::settle_heap() {
+            return Err(internal_failure("there is no memory left for a snapshot"));
+        }
         Ok(())
     }
 }

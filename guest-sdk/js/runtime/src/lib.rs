@@ -1,7 +1,7 @@
 //! The JavaScript runtime: world `booting-runtime` of `wisp:function`, on QuickJS with the built-in modules of `wasm-rquickjs`.
 //!
-//! `exports` is what the host calls, `calls` runs JavaScript until an answer is there, `native` is what our JavaScript in
-//! `js/` calls, `files` holds the sources of the function, `preview1` is the C library's system, made of WASI 0.2.
+//! `exports` is what the host calls, `calls` runs JavaScript until an answer is there, `request` is the request that runs,
+//! `native` is what our JavaScript in `js/` calls, `engine` what is asked of the engine past its bindings, `files` holds the sources of the function, `preview1` is the C library's system, made of WASI 0.2.
 //! `builtin`, `internal`, `modules` and `wrappers` are generated.
 
 #[allow(unsafe_op_in_unsafe_fn, clippy::all)]
@@ -10,6 +10,7 @@ mod bindings {
 }
 mod builtin;
 mod calls;
+mod engine;
 mod exports;
 mod files;
 #[allow(unused)]
@@ -18,6 +19,7 @@ mod internal;
 mod modules;
 mod native;
 mod preview1;
+mod request;
 #[allow(unused)]
 mod wrappers;
 

@@ -33,6 +33,7 @@ use crate::{
     component::HttpEntry,
     config::{DomainProtocol, HttpTriggerConfig, PayloadFormat, TriggerAuth},
     host::FunctionHost,
+    instance::Call,
     invoke::{Invocation, InvokeError, LeasedBody},
     platform_error::{ErrorForm, PlatformError},
 };
@@ -224,6 +225,7 @@ impl<'a> Exchange<'a> {
         }
         Ok(match self.revision.ready.http_entry() {
             HttpEntry::Handler => Box::pin(self.call_handler(body)),
+            HttpEntry::PackedHandler => Box::pin(self.call_packed_handler(body)),
             HttpEntry::Event => Box::pin(self.call_event(body)),
             HttpEntry::WasiHttp => Box::pin(self.stream(body)),
         })
@@ -274,6 +276,19 @@ impl<'a> Exchange<'a> {
         let (queries, headers) = (texts.query_pairs(), texts.header_pairs());
         let (answer, _) = lease.call_http(&texts.record((&queries, &headers), &body)).await?;
         Ok(response::from_record(answer, self.host.limits())?.map(whole))
+    }
+
+    /// `wisp:function/packed-http-handler`: the request as a run of bytes.
+    async fn call_packed_handler<B>(self, body: B) -> Result<Response<ResponseBody>, TriggerError>
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+    {
+        let body = read_body(&self.head, body, self.host.limits().sync_body).await?;
+        let lease = self.host.lease(self.revision, self.invocation).await?;
+        let client_ip = self.client.text_of(self.client_ip);
+        let head = |call: &Call<'_>| request_record::packed(call, &self.head, self.inside, &client_ip);
+        let (answer, _) = lease.call_packed_http(head, &body).await?;
+        Ok(response::from_packed(answer, self.host.limits())?.map(whole))
     }
 
     /// `wisp:function/event-handler` and commands: the request as a JSON event.

@@ -14,7 +14,11 @@ use ipnet::IpNet;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::BodyError;
-use crate::{config::Limits, instance::abi, platform_error::PlatformError};
+use crate::{
+    config::Limits,
+    instance::{Call, PackedHead, abi},
+    platform_error::PlatformError,
+};
 
 /// A part of a path without its percent-encoding; what is not UTF-8 then has replacement characters.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
@@ -221,6 +225,29 @@ impl<'a> RequestTexts<'a> {
             body,
         }
     }
+}
+
+/// The head of a request as `wisp:function/packed-http-handler` takes it.
+pub(super) fn packed(call: &Call<'_>, head: &request::Parts, inside: InsidePath, client_ip: &str) -> PackedHead {
+    let query = head.uri.query().unwrap_or_default();
+    let url = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // The url stands twice, in the path and the queries once more; each header has two separators. A host name of HTTP/2 or
+    // decoded bytes may exceed that: then the buffer grows.
+    let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+    let mut packed = PackedHead::new(call, 64 + 2 * url.len() + headers);
+    for text in [head.method.as_str(), &decoded(inside.raw(head)), url, client_ip] {
+        packed.push(text);
+    }
+    packed.push_number(form_urlencoded::parse(query.as_bytes()).count() as u64);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        packed.push(&name);
+        packed.push(&value);
+    }
+    for (name, value) in shown_headers(head) {
+        packed.push(name);
+        packed.push_bytes(value);
+    }
+    packed
 }
 
 fn shown_headers(head: &request::Parts) -> impl Iterator<Item = (&str, &[u8])> {

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
-    config::Limits, instance::abi, invoke::LeasedBody, platform_error::PlatformError, trigger::payload::ResponseParts,
+    config::Limits,
+    instance::{abi, packed_texts},
+    invoke::LeasedBody,
+    platform_error::PlatformError,
+    trigger::payload::ResponseParts,
 };
 
 /// Whether a function's response header is left out. Transfer coding and trailers are the connection's business; the rest
@@ -23,27 +27,69 @@ fn is_ignored(name: &HeaderName) -> bool {
         || name.as_str().starts_with("x-fc-")
 }
 
+/// Headers that come to the function's own: the request id and those of the connection. There is room for them from the
+/// start, because a map that has to grow past its limit panics.
+const ADDED: usize = 8;
+
 /// The answer of `wisp:function/http-handler`.
 pub(super) fn from_record(answer: abi::HttpResponse, limits: &Limits) -> Result<Response<Bytes>, PlatformError> {
     let status = status(answer.status_code)?;
-    // One more: the request id comes to it.
-    let mut headers = HeaderMap::with_capacity(answer.headers.len() + 1);
+    let mut headers = Headers::with_room_for(answer.headers.len())?;
     for (name, value) in answer.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+        headers.add(name.as_bytes(), Bytes::from(value))?;
+    }
+    finish(status, headers.0, answer.body.into(), limits)
+}
+
+/// The answer of `wisp:function/packed-http-handler`.
+pub(super) fn from_packed(answer: abi::PackedHttpResponse, limits: &Limits) -> Result<Response<Bytes>, PlatformError> {
+    let status = status(answer.status_code)?;
+    let packed = Bytes::from(answer.headers);
+    let count = packed_texts(&packed).count();
+    if !count.is_multiple_of(2) {
+        return Err(PlatformError::bad_response(format!(
+            "the function's response headers are {count} texts: each name needs a value"
+        )));
+    }
+    let mut headers = Headers::with_room_for(count / 2)?;
+    let mut texts = packed_texts(&packed);
+    while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        // A record's values are UTF-8 as well, because they are texts.
+        std::str::from_utf8(value).map_err(|_| invalid_value(name))?;
+        headers.add(name, packed.slice_ref(value))?;
+    }
+    finish(status, headers.0, answer.body.into(), limits)
+}
+
+/// The headers of an answer, added one by one.
+struct Headers(HeaderMap);
+
+impl Headers {
+    fn with_room_for(count: usize) -> Result<Self, PlatformError> {
+        HeaderMap::try_with_capacity(count.saturating_add(ADDED)).map(Self).map_err(|_| too_many())
+    }
+
+    /// Adds one, unless functions may not set it. The guest's text becomes the value: nothing is copied.
+    fn add(&mut self, name: &[u8], value: Bytes) -> Result<(), PlatformError> {
+        let name = HeaderName::from_bytes(name).map_err(|_| {
+            let name = String::from_utf8_lossy(name);
             PlatformError::bad_response(format!("the function's response header name {name:?} is invalid"))
         })?;
         if is_ignored(&name) {
-            continue;
+            return Ok(());
         }
-        // The guest's text becomes the value: nothing is copied.
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| {
-            PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
-        })?;
-        let _ = headers
-            .try_append(name, value)
-            .map_err(|_| PlatformError::bad_response("the function's response has too many headers"))?;
+        let value = HeaderValue::from_maybe_shared(value).map_err(|_| invalid_value(name.as_str().as_bytes()))?;
+        self.0.try_append(name, value).map(drop).map_err(|_| too_many())
     }
-    finish(status, headers, answer.body.into(), limits)
+}
+
+fn invalid_value(name: &[u8]) -> PlatformError {
+    let name = String::from_utf8_lossy(name);
+    PlatformError::bad_response(format!("the value of the function's response header '{name}' is invalid"))
+}
+
+fn too_many() -> PlatformError {
+    PlatformError::bad_response("the function's response has too many headers")
 }
 
 /// The answer of an event handler, decoded.
