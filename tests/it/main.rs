@@ -26,6 +26,7 @@ mod many_functions;
 mod mapped_code;
 mod observability;
 mod official_sdks;
+mod packed_http;
 mod payload_formats;
 mod runtimes;
 mod shutdown;

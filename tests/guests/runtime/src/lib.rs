@@ -20,9 +20,9 @@
 use std::cell::RefCell;
 
 use exports::wisp::function::{
-    after_restore, event_handler, http_handler, initializer,
+    after_restore, event_handler, initializer,
     loader::{self, Description, HandlerKinds, Source},
-    pre_freeze, pre_stop,
+    packed_http_handler, pre_freeze, pre_stop,
 };
 use wasi::{
     cli::{environment, stdout},
@@ -32,7 +32,7 @@ use wasi::{
     },
     sockets::{instance_network::instance_network, ip_name_lookup::resolve_addresses},
 };
-use wisp::function::types::{Context, Failure, FailureKind, HttpRequest, HttpResponse};
+use wisp::function::types::{Context, Failure, FailureKind, PackedHttpResponse};
 
 wit_bindgen::generate!({
     path: "../../../wit",
@@ -218,10 +218,10 @@ impl event_handler::Guest for Runtime {
     }
 }
 
-impl http_handler::Guest for Runtime {
-    fn handle(_request: HttpRequest, _context: Context) -> Result<HttpResponse, Failure> {
-        let headers = vec![("content-type".into(), "text/plain".into())];
-        Ok(HttpResponse { status_code: 200, headers, body: answer()?.into_bytes() })
+impl packed_http_handler::Guest for Runtime {
+    fn handle(_head: Vec<u8>, _body: Vec<u8>) -> Result<PackedHttpResponse, Failure> {
+        let headers = b"content-type\xfftext/plain".to_vec();
+        Ok(PackedHttpResponse { status_code: 200, headers, body: answer()?.into_bytes() })
     }
 }
 
