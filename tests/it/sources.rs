@@ -2,7 +2,7 @@
 //! says (`tests/guests/runtime`).
 
 use support::{Project, TestHost, eventually, project};
-use wisp::{component::inspect, host::FunctionHost};
+use wisp::{component::inspect, config::Language, host::FunctionHost};
 
 const FUNCTION: &str = "[functions.f.build]\n[functions.f.http]\n";
 
@@ -22,6 +22,24 @@ async fn what_ran_at_build_is_part_of_every_instance_and_does_not_run_again() {
     let host = TestHost::start_project(&project, FUNCTION).await;
     assert_eq!(host.invoke("f", "").await.text(), "load evaluate park initialize call");
     assert_eq!(host.get("f", "/").await.text(), "load evaluate park initialize call call");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_starts_once_for_all_functions_and_processes_and_knows_none_of_them() {
+    let toml = "[functions.f]\nenvironment = { GREETING = \"hi\" }\n[functions.f.build]\n";
+    let mut starts = Vec::new();
+    // Each project has runtimes of its own, as each process has; only what is kept on disk is common to them.
+    for _ in 0..2 {
+        let runtimes = project::runtimes(Project::loader(), &project::TEST_RUNTIME);
+        // As `wisp up` does behind the first answer.
+        tokio::task::block_in_place(|| runtimes.warm_up(Language::JavaScript)).unwrap();
+        let project = Project::with(runtimes, &[("index.js", "answer {start} {env:GREETING}")]);
+        project.build(toml).unwrap();
+        let host = TestHost::start_project(&project, toml).await;
+        starts.push(host.invoke("f", "").await.text());
+    }
+    assert!(starts[0].ends_with(" GREETING=false hi"), "{starts:?}");
+    assert_eq!(starts[0], starts[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -333,14 +333,6 @@ impl Loader {
         cache.component(engine, compiler, digest, bytes, compiling)
     }
 
-    /// A component of the sequential engine compiled for this process alone.
-    pub(crate) fn compiled_for_now(&self, bytes: &[u8]) -> Result<Component, ComponentError> {
-        let engines = &self.0.engines;
-        let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
-        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
-        ArtifactCache::compiled_for_now(engine, compiler, bytes)
-    }
-
     /// A component of the sequential engine with its imports resolved.
     pub(crate) fn instance_pre(&self, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
         self.0.sequential.instantiate_pre(component).map_err(mismatch)

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Store, component::Instance};
 
-use super::{ArtifactCache, ComponentFile, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
+use super::{ArtifactCache, ComponentError, ComponentFile, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
 use crate::{
     capability::files::ScratchRoot,
     config::Language,
@@ -27,7 +28,8 @@ pub(crate) mod abi;
 mod booted;
 mod worker;
 
-use worker::{Attempt, Outcome, Worker};
+use booted::Booted;
+use worker::{Attempt, Outcome, Pace, Worker};
 
 /// Components whose sources are at hand, so that they can be served before their code is compiled.
 const REMEMBERED: usize = 256;
@@ -115,13 +117,26 @@ impl Runtimes {
         Ok(RuntimeFile { path, digest })
     }
 
-    /// Makes a runtime ready to load sources: otherwise the first build does it.
+    /// Makes a runtime ready to load sources, which otherwise the first build does, and puts its own start behind it, here
+    /// and for all processes to come: blocking, for seconds.
     ///
     /// # Errors
     /// A message if there is none, or if it is no good.
     pub fn warm_up(&self, language: Language) -> Result<(), String> {
         let file = self.find(language)?;
-        self.worker(&file, || {}).map(drop)
+        let worker = self.worker(&file, || {})?;
+        if !worker.can_boot() || worker.name() != file.digest {
+            return Ok(());
+        }
+        let booted = self.booted(&file, &worker).map_err(|error| named(&file, &error))?;
+        self.0.open.lock().insert(file.path.clone(), (file.digest, Arc::new(booted)));
+        Ok(())
+    }
+
+    fn booted(&self, file: &RuntimeFile, worker: &Worker) -> Result<Worker, ComponentError> {
+        let Shared { loader, cache, scratch, .. } = &*self.0;
+        let Booted { bytes, name } = booted::make(worker, &file.digest, cache, scratch)?;
+        Worker::start(bytes, &name, loader, cache, Pace::<fn()>::Behind)
     }
 
     /// Bytes hashed once for each state of the file.
@@ -145,11 +160,16 @@ impl Runtimes {
         {
             return Ok(worker.clone());
         }
-        let named = |reason: String| format!("the language runtime {}: {reason}", file.path.display());
-        let bytes = fs::read(&file.path).map_err(|error| named(error.to_string()))?;
-        let Shared { loader, cache, scratch, .. } = &*self.0;
-        let worker = Worker::start(bytes, &file.digest, loader, cache, scratch, compiling);
-        let worker = worker.map_err(|error| named(error.to_string()))?;
+        let Shared { loader, cache, .. } = &*self.0;
+        let Booted { bytes, name } = match booted::kept(cache, &file.digest) {
+            Some(booted) => booted,
+            None => {
+                let bytes = fs::read(&file.path).map_err(|error| named(file, &error))?;
+                Booted { bytes, name: file.digest.clone() }
+            }
+        };
+        let worker = Worker::start(bytes, &name, loader, cache, Pace::Awaited(compiling));
+        let worker = worker.map_err(|error| named(file, &error))?;
         let worker = Arc::new(worker);
         open.insert(file.path.clone(), (file.digest.clone(), worker.clone()));
         Ok(worker)
@@ -230,6 +250,10 @@ impl Preload {
             (Err(failure),) => Err(wasmtime::Error::new(CallError::from_failure(failure))),
         }
     }
+}
+
+fn named(file: &RuntimeFile, error: &dyn Display) -> String {
+    format!("the language runtime {}: {error}", file.path.display())
 }
 
 /// The file name of a language's runtime.

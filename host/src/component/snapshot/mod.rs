@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use wasmtime_wizer::Wizer;
 
 use super::{
-    ComponentError, ComponentFile, Entry, Inspection, Kind, Known, LoadStep, Loader, Ready, adapt, hex, inspect,
-    mismatch, share,
+    ArtifactCache, ComponentError, ComponentFile, Entry, Inspection, Kind, Known, LoadStep, Loader, Ready, adapt, hex,
+    inspect, mismatch, share,
 };
 use crate::{engine::EngineKind, instance::Policy, invoke::RequestId};
 
@@ -215,8 +215,10 @@ impl Loader {
     ) -> Result<Ready, ComponentError> {
         let digest = format!("{}-instrumented", subject.digest);
         compiling();
-        let engine = self.0.engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
-        let component = self.compiled_for_now(instrumented)?;
+        let engines = &self.0.engines;
+        let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
+        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
+        let component = ArtifactCache::compiled_for_now(&engine, compiler, instrumented)?;
         let declaration = subject.inspection.declaration.clone();
         let pre = self.instance_pre(&component)?;
         let entry = Entry::new(subject.kind, pre, declaration.as_ref()).map_err(mismatch)?;
