@@ -24,6 +24,7 @@ mod limits;
 mod management;
 mod many_functions;
 mod mapped_code;
+mod new_projects;
 mod observability;
 mod official_sdks;
 mod packed_http;

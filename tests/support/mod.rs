@@ -52,7 +52,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Where built guests and their compiled code are kept between runs.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     root().join("target/test-guests")
 }
 

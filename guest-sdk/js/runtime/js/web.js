@@ -7,6 +7,7 @@ import os from 'node:os';
 import workerThreads from 'node:worker_threads';
 import * as zlib from 'node:zlib';
 import { Buffer } from 'node:buffer';
+import * as intl from '__wasm_rquickjs_builtin/wisp/intl';
 
 const FORMATS = {
   gzip: ['createGzip', 'createGunzip'],
@@ -53,6 +54,7 @@ function refuse() {
 
 export function install() {
   refuse();
+  intl.install();
   // Packages that ask mean Unix or Windows.
   Object.defineProperty(process, 'platform', { value: 'linux', enumerable: true, configurable: true, writable: false });
   os.platform = () => 'linux';

@@ -96,6 +96,7 @@ impl Runtimes {
     /// If the cache's directory cannot be written.
     pub fn new(loader: Loader, cache: ArtifactCache, directories: Vec<PathBuf>) -> io::Result<Self> {
         let scratch = Arc::new(ScratchRoot::new(&cache.directory().join("scratch"))?);
+        loader.keep_functions_in(&cache);
         Ok(Self(Arc::new(Shared {
             loader,
             cache,
