@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use support::{Project, TestHost, eventually, project};
 use wisp::{
     component::{ArtifactCache, Loader, inspect, runtime::Runtimes},
+    config::Language,
     engine::Engines,
     host::FunctionHost,
 };
@@ -47,6 +48,24 @@ fn what_components_of_a_runtime_have_in_common_is_compiled_once_for_all_processe
     };
     let (first, second) = (compiled("one"), compiled("two"));
     assert!(first > 100 && second < first / 10, "{first}, then {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_starts_once_for_all_functions_and_processes_and_knows_none_of_them() {
+    let toml = "[functions.f]\nenvironment = { GREETING = \"hi\" }\n[functions.f.build]\n";
+    let mut starts = Vec::new();
+    // Each project has runtimes of its own, as each process has; only what is kept on disk is common to them.
+    for _ in 0..2 {
+        let runtimes = project::runtimes(Project::loader(), &project::TEST_RUNTIME);
+        // As `wisp up` does behind the first answer.
+        tokio::task::block_in_place(|| runtimes.warm_up(Language::JavaScript)).unwrap();
+        let project = Project::with(runtimes, &[("index.js", "answer {start} {env:GREETING}")]);
+        project.build(toml).unwrap();
+        let host = TestHost::start_project(&project, toml).await;
+        starts.push(host.invoke("f", "").await.text());
+    }
+    assert!(starts[0].ends_with(" GREETING=false hi"), "{starts:?}");
+    assert_eq!(starts[0], starts[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

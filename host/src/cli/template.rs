@@ -92,6 +92,8 @@ pub(super) enum Template {
     PythonHttp,
     /// A Flask application
     Flask,
+    /// A search in JavaScript whose index is made once, at deploy
+    JsSnapshot,
     /// A function in JavaScript that a timer calls
     JsTimer,
     /// A function in JavaScript that is called when files come to a directory
@@ -133,6 +135,7 @@ impl Template {
             Self::PythonEvent => "python-event",
             Self::PythonHttp => "python-http",
             Self::Flask => "flask",
+            Self::JsSnapshot => "js-snapshot",
             Self::JsTimer => "js-timer",
             Self::JsBucket => "js-bucket",
             Self::JsQueue => "js-queue",
@@ -197,6 +200,7 @@ impl Template {
             | Self::PythonHttp
             | Self::Flask => Trial::Get(""),
             Self::JsHttpComponentize => Trial::Get("todos"),
+            Self::JsSnapshot => Trial::Get("?q=wool"),
             Self::JsTimer => Trial::Command("wisp trigger fire tick"),
             Self::JsBucket => Trial::Command("echo the more we learn > uploads/hello.txt"),
             Self::JsQueue => Trial::Command(
@@ -227,6 +231,7 @@ impl Template {
             Self::PythonEvent => template!("python-event", "main.py", "wisp.toml"),
             Self::PythonHttp => template!("python-http", "main.py", "wisp.toml"),
             Self::Flask => template!("flask", "app.py", "requirements.txt", "wisp.toml"),
+            Self::JsSnapshot => template!("js-snapshot", "index.js", "articles.csv", "wisp.toml"),
             Self::JsTimer => template!("js-timer", "index.js", "wisp.toml"),
             Self::JsBucket => template!("js-bucket", "index.js", "uploads/.gitkeep", "wisp.toml"),
             Self::JsQueue => template!("js-queue", "index.js", "wisp.toml"),
