@@ -86,6 +86,7 @@ impl Arguments {
             arms::NAMES.iter().for_each(|name| println!("{name}"));
             return Ok(());
         }
+        process::end_all_on_signals()?;
         let before = Calibration::take();
         let (rounds, turn) = if self.quick { (1, TURN / 4) } else { (ROUNDS, TURN) };
         let arms = timed("throughput", || throughput(&self.arms, rounds, turn));

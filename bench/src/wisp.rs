@@ -48,8 +48,7 @@ pub(crate) fn command() -> Command {
 
 /// Runs `wisp bench` with one subject.
 pub(crate) fn bench(arguments: &[&str]) -> anyhow::Result<Report> {
-    let output = command().arg("bench").args(arguments).arg("--json").stdin(Stdio::null()).output();
-    let output = output.context("wisp cannot be run")?;
+    let output = process::output(command().arg("bench").args(arguments).arg("--json"))?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }

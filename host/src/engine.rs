@@ -5,22 +5,20 @@
 //! time in a store, without the bookkeeping of concurrent tasks. [`EngineKind::Concurrent`] runs components of WASI 0.3
 //! and is made when the first of them is deployed.
 
+mod functions;
+
 use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fmt,
     num::NonZeroUsize,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, OnceLock},
     thread,
     time::Duration,
 };
 
-use parking_lot::RwLock;
 use tokio::sync::Semaphore;
-use wasmtime::{CacheStore, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+pub(crate) use functions::CompiledFunctions;
+pub use functions::FunctionCounts;
 
 /// The release of wasmtime that this host is made with.
 pub const WASMTIME_VERSION: &str = "48.0.8";
@@ -134,10 +132,15 @@ impl Engines {
         self.0.incremental.get().ok_or_else(|| anyhow::anyhow!("the engine is gone"))
     }
 
+    /// What that engine remembers.
+    pub(crate) fn functions(&self) -> &CompiledFunctions {
+        &self.0.compiled
+    }
+
     /// How many functions were compiled one by one, and how many were found compiled: of components that have most of
     /// their functions in common with others.
     pub fn compiled_functions(&self) -> FunctionCounts {
-        FunctionCounts { compiled: self.0.compiled.compiled.load(Relaxed), found: self.0.compiled.found.load(Relaxed) }
+        self.0.compiled.counts()
     }
 
     /// How the sequential engine's instances get their memory, for `wisp doctor` and the start-up log.
@@ -161,60 +164,6 @@ impl Made {
         )?;
         start_ticker(&engine)?;
         Ok(Self { engine, allocation })
-    }
-}
-
-/// Bytes of compiled functions that are remembered: CPython, QuickJS, and room for another version of each.
-const REMEMBERED_FUNCTIONS: usize = 256 << 20;
-
-/// Compiled functions by what they were compiled from. When it is full, nothing more is remembered: what comes first are
-/// the runtimes, and they are what comes again.
-#[derive(Default)]
-struct CompiledFunctions {
-    remembered: RwLock<Remembered>,
-    compiled: AtomicU64,
-    found: AtomicU64,
-}
-
-/// What the compiler that remembers has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FunctionCounts {
-    /// Functions that it compiled.
-    pub compiled: u64,
-    /// Functions that it had compiled before.
-    pub found: u64,
-}
-
-#[derive(Default)]
-struct Remembered {
-    functions: HashMap<Box<[u8]>, Box<[u8]>>,
-    bytes: usize,
-}
-
-impl CacheStore for CompiledFunctions {
-    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
-        let code = self.remembered.read().functions.get(key).map(|code| Cow::Owned(code.to_vec()));
-        self.found.fetch_add(code.is_some().into(), Relaxed);
-        code
-    }
-
-    fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
-        self.compiled.fetch_add(1, Relaxed);
-        let mut remembered = self.remembered.write();
-        let bytes = remembered.bytes + key.len() + value.len();
-        if bytes > REMEMBERED_FUNCTIONS {
-            return false;
-        }
-        remembered.bytes = bytes;
-        remembered.functions.insert(key.into(), value.into());
-        true
-    }
-}
-
-impl fmt::Debug for CompiledFunctions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remembered = self.remembered.read();
-        write!(f, "{} compiled functions, {} bytes", remembered.functions.len(), remembered.bytes)
     }
 }
 

@@ -437,7 +437,7 @@ impl FunctionHost {
         let (host, function, runtime) = (self.clone(), function.clone(), Handle::current());
         let load = tokio::task::spawn_blocking(move || {
             let compiling = || progress(Progress::Compiling { function: &function.name, size: file.bytes().len() });
-            if let Some(interim) = host.interim(&function, file.bytes())? {
+            if let Some(interim) = host.interim(&function, &file)? {
                 return Ok(Arc::new(interim));
             }
             if function.snapshot {
@@ -449,8 +449,8 @@ impl FunctionHost {
     }
 
     /// What stands in for a component that is not ready yet, if functions may be served by it.
-    fn interim(&self, function: &Arc<FunctionConfig>, bytes: &[u8]) -> Result<Option<Ready>, DeployReason> {
-        let Some(interim) = self.0.runtimes.get().and_then(|runtimes| runtimes.interim(bytes)) else { return Ok(None) };
+    fn interim(&self, function: &Arc<FunctionConfig>, file: &ComponentFile) -> Result<Option<Ready>, DeployReason> {
+        let Some(interim) = self.0.runtimes.get().and_then(|runtimes| runtimes.interim(file)) else { return Ok(None) };
         let has_snapshot =
             function.snapshot && self.0.loader.has_snapshot(&interim.digest, &self.snapshot_policy(function.clone())?);
         Ok((!has_snapshot).then_some(interim))

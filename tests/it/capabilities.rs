@@ -102,6 +102,9 @@ async fn the_data_directory_is_not_seen_where_it_lies_among_the_code() {
         let answer = host.invoke("f", format!("read:/code/{path}")).await;
         assert!(answer.error_message().contains("No such file"), "{path}: {}", answer.text());
     }
+    assert_eq!(host.invoke("f", "write:/tmp/kept:5").await.text(), "5", "scratch directories lie there too");
+    assert_eq!(host.invoke("f", "read:/tmp/kept").await.text(), "wwwww");
+    assert_eq!(host.invoke("f", "list:/tmp").await.text(), "kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

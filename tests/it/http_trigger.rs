@@ -10,6 +10,11 @@ use support::{
 const FUNCTION: &str = "[functions.f]\ncomponent = \"{misbehave}\"\nmax_instances = 1\n[functions.f.http]\n";
 const PATH: &str = "/2016-08-15/proxy/default/f";
 
+/// The same function, once with a guest for each form of the handler: requests as records, and packed.
+fn in_both_forms() -> [String; 2] {
+    ["{misbehave}", "{packed}"].map(|guest| FUNCTION.replace("{misbehave}", guest))
+}
+
 /// Lets the function answer what the order says.
 async fn reply(host: &TestHost, order: Value) -> Answer {
     host.request("POST", "f", "/reply", &[], order.to_string()).await
@@ -27,45 +32,53 @@ fn values<'a>(shown: &'a Value, name: &str) -> Vec<&'a str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_function_is_shown_the_request_as_it_was_sent() {
-    let host = TestHost::start(FUNCTION).await;
-    let target = "/request:%E4%B8%AD%20a?b=%20c&a=1&a=2&d";
-    let shown = shown(&host, "PUT", target, &[("x-two", "1"), ("x-two", "2")], "the body").await;
-    assert_eq!(shown["method"], "PUT");
-    assert_eq!(shown["path"], "/request:中 a");
-    assert_eq!(shown["url"], format!("{PATH}{target}"));
-    assert_eq!(shown["queries"], json!([["b", " c"], ["a", "1"], ["a", "2"], ["d", ""]]));
-    assert_eq!(values(&shown, "x-two"), ["1", "2"]);
-    assert_eq!(shown["body"], "the body");
+    for function in in_both_forms() {
+        let host = TestHost::start(&function).await;
+        let target = "/request:%E4%B8%AD%20a?b=%20c&a=1&a=2&d";
+        let shown = shown(&host, "PUT", target, &[("x-two", "1"), ("x-two", "2")], "the body").await;
+        assert_eq!(shown["method"], "PUT");
+        assert_eq!(shown["path"], "/request:中 a");
+        assert_eq!(shown["url"], format!("{PATH}{target}"));
+        assert_eq!(shown["queries"], json!([["b", " c"], ["a", "1"], ["a", "2"], ["d", ""]]));
+        assert_eq!(values(&shown, "x-two"), ["1", "2"]);
+        assert_eq!(shown["body"], "the body");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_of_the_connection_and_of_the_platform_are_not_shown() {
-    let host = TestHost::start(FUNCTION).await;
-    let headers = [("connection", "close"), ("keep-alive", "timeout=5"), ("x-fc-status", "1"), ("x-fcother", "2")];
-    let shown = shown(&host, "GET", "/request", &headers, "").await;
-    for ignored in ["connection", "keep-alive", "x-fc-status"] {
-        assert!(values(&shown, ignored).is_empty(), "{shown}");
+    for function in in_both_forms() {
+        let host = TestHost::start(&function).await;
+        let headers = [("connection", "close"), ("keep-alive", "timeout=5"), ("x-fc-status", "1"), ("x-fcother", "2")];
+        let shown = shown(&host, "GET", "/request", &headers, "").await;
+        for ignored in ["connection", "keep-alive", "x-fc-status"] {
+            assert!(values(&shown, ignored).is_empty(), "{shown}");
+        }
+        assert_eq!(values(&shown, "x-fcother"), ["2"]);
     }
-    assert_eq!(values(&shown, "x-fcother"), ["2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_value_that_is_not_utf_8_is_shown_as_latin_1() {
-    let host = TestHost::start(FUNCTION).await;
-    let mut client = Raw::connect(host.trigger).await;
-    client.write(format!("GET {PATH}/request HTTP/1.1\r\nhost: h\r\nconnection: close\r\n")).await;
-    client.write(b"x-latin: caf\xe9\r\nx-utf: caf\xc3\xa9\r\n\r\n").await;
-    let answer = client.read_to_end().await;
-    assert!(answer.contains(r#"["x-latin","café"]"#) && answer.contains(r#"["x-utf","café"]"#), "{answer}");
+    for function in in_both_forms() {
+        let host = TestHost::start(&function).await;
+        let mut client = Raw::connect(host.trigger).await;
+        client.write(format!("GET {PATH}/request HTTP/1.1\r\nhost: h\r\nconnection: close\r\n")).await;
+        client.write(b"x-latin: caf\xe9\r\nx-utf: caf\xc3\xa9\r\n\r\n").await;
+        let answer = client.read_to_end().await;
+        assert!(answer.contains(r#"["x-latin","café"]"#) && answer.contains(r#"["x-utf","café"]"#), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarded_address_is_the_clients_if_the_proxy_is_trusted() {
-    let forwarded = [("x-forwarded-for", "203.0.113.7, 127.0.0.9")];
-    let host = TestHost::start(FUNCTION).await;
-    assert_eq!(shown(&host, "GET", "/request", &forwarded, "").await["clientIp"], "127.0.0.1");
-    let trusting = TestHost::start(&format!("[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n{FUNCTION}")).await;
-    assert_eq!(shown(&trusting, "GET", "/request", &forwarded, "").await["clientIp"], "203.0.113.7");
+    for function in in_both_forms() {
+        let forwarded = [("x-forwarded-for", "203.0.113.7, 127.0.0.9")];
+        let host = TestHost::start(&function).await;
+        assert_eq!(shown(&host, "GET", "/request", &forwarded, "").await["clientIp"], "127.0.0.1");
+        let trusting = TestHost::start(&format!("[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n{function}")).await;
+        assert_eq!(shown(&trusting, "GET", "/request", &forwarded, "").await["clientIp"], "203.0.113.7");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,46 +263,50 @@ async fn the_same_function_answers_under_its_qualifier_and_on_the_api_listener()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_sets_status_and_headers_but_not_those_of_the_connection() {
-    let host = TestHost::start(FUNCTION).await;
-    let headers = json!([
-        ["Content-Type", "text/css"],
-        ["set-cookie", "a=1"],
-        ["Set-Cookie", "b=2"],
-        ["connection", "close"],
-        ["content-length", "999"],
-        ["date", "never"],
-        ["keep-alive", "x"],
-        ["server", "mine"],
-        ["upgrade", "h2c"],
-        ["x-fc-request-id", "mine"],
-        ["x-fc-status", "404"],
-    ]);
-    let answer = reply(&host, json!({ "status": 418, "headers": headers, "body": "short" })).await;
-    assert_eq!((answer.status, answer.text(), answer.header("content-type")), (418, "short".into(), "text/css"));
-    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
-    assert_eq!(cookies, ["a=1", "b=2"]);
-    for ignored in ["connection", "keep-alive", "server", "upgrade", "x-fc-status"] {
-        assert!(!answer.headers.contains_key(ignored), "{ignored}: {answer:?}");
+    for function in in_both_forms() {
+        let host = TestHost::start(&function).await;
+        let headers = json!([
+            ["Content-Type", "text/css"],
+            ["set-cookie", "a=1"],
+            ["Set-Cookie", "b=2"],
+            ["connection", "close"],
+            ["content-length", "999"],
+            ["date", "never"],
+            ["keep-alive", "x"],
+            ["server", "mine"],
+            ["upgrade", "h2c"],
+            ["x-fc-request-id", "mine"],
+            ["x-fc-status", "404"],
+        ]);
+        let answer = reply(&host, json!({ "status": 418, "headers": headers, "body": "short" })).await;
+        assert_eq!((answer.status, answer.text(), answer.header("content-type")), (418, "short".into(), "text/css"));
+        let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        for ignored in ["connection", "keep-alive", "server", "upgrade", "x-fc-status"] {
+            assert!(!answer.headers.contains_key(ignored), "{ignored}: {answer:?}");
+        }
+        assert_eq!(answer.header("content-length"), "5");
+        assert_ne!(answer.header("date"), "never");
+        assert_eq!(answer.header("x-fc-request-id").len(), 36);
     }
-    assert_eq!(answer.header("content-length"), "5");
-    assert_ne!(answer.header("date"), "never");
-    assert_eq!(answer.header("x-fc-request-id").len(), 36);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_sent_is_a_bad_response_that_names_it() {
-    let host = TestHost::start(FUNCTION).await;
-    for (order, named) in [
-        (json!({ "status": 99 }), "99"),
-        (json!({ "status": 101 }), "101"),
-        (json!({ "status": 600 }), "600"),
-        (json!({ "headers": [["bad name", "v"]] }), "bad name"),
-        (json!({ "headers": [["x-split", "a\r\nset-cookie: b=1"]] }), "x-split"),
-    ] {
-        let answer = reply(&host, order).await;
-        assert_eq!((answer.status, answer.error_code().as_str()), (502, "BadResponse"));
-        assert!(answer.text().contains(named), "{answer:?}");
-        assert_eq!(answer.header("x-fc-error-type"), "UnhandledInvocationError");
+    for function in in_both_forms() {
+        let host = TestHost::start(&function).await;
+        for (order, named) in [
+            (json!({ "status": 99 }), "99"),
+            (json!({ "status": 101 }), "101"),
+            (json!({ "status": 600 }), "600"),
+            (json!({ "headers": [["bad name", "v"]] }), "bad name"),
+            (json!({ "headers": [["x-split", "a\r\nset-cookie: b=1"]] }), "x-split"),
+        ] {
+            let answer = reply(&host, order).await;
+            assert_eq!((answer.status, answer.error_code().as_str()), (502, "BadResponse"));
+            assert!(answer.text().contains(named), "{answer:?}");
+            assert_eq!(answer.header("x-fc-error-type"), "UnhandledInvocationError");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::json;
 use support::{Project, TestHost, project, root};
+use wisp::config::Language;
 
 fn runtimes() -> wisp::component::runtime::Runtimes {
     let directories = ["guest-sdk/js/runtime", "guest-sdk/python/runtime"].map(|place| root().join(place));
@@ -32,6 +33,17 @@ async fn served(name: &str) -> TestHost {
     TestHost::start_project(&project, &toml).await
 }
 
+/// What the top level and a call see of the environment, of randomness and of time.
+const SEEN: &str = "const drawn = Math.random();
+const greeting = process.env.GREETING;
+let late = 'not yet';
+setTimeout(() => { late = 'fired'; }, 1);
+exports.handler = async () => {
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  return { drawn, greeting, late, now: process.env.GREETING, again: Math.random() };
+};
+";
+
 const ORDER: &str = r#"{"currency": "USD", "items": [{"sku": "pen", "price": 1.5, "quantity": 4}]}"#;
 const READINGS: &str = r#"[{"sensor": "a", "celsius": 21.5}, {"sensor": "b", "celsius": 9}]"#;
 
@@ -49,6 +61,22 @@ async fn the_template_js_http_says_what_it_was_asked() {
     let answer = host.get("js-http", "/a/b?c=d").await;
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!((&answer.json()["path"], &answer.json()["queries"]["c"]), (&json!("/a/b"), &json!("d")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_snapshot_finds_articles_by_an_index_that_was_made_at_deploy() {
+    let (project, toml) = template("js-snapshot");
+    // An instance for each request: all begin with the one index.
+    let toml = toml.replacen("snapshot = true", "snapshot = true\nisolation = \"request\"", 1);
+    let host = TestHost::start_project(&project, &toml).await;
+    let first = host.get("js-snapshot", "/?q=wool").await.json();
+    assert_eq!(first["currency"], json!("EUR"));
+    let names: Vec<_> = first["found"].as_array().unwrap().iter().map(|article| &article["name"]).collect();
+    assert_eq!(names, ["Blue wool scarf", "Green wool hat"]);
+    let second = host.get("js-snapshot", "/?q=grey+hat").await.json();
+    assert_eq!(second["found"], json!([{ "name": "Grey felt hat", "price": 31 }]));
+    assert!(first["indexed"].is_string() && first["indexed"] == second["indexed"], "{first} {second}");
+    host.logs("js-snapshot", "6 articles are indexed by").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +107,57 @@ async fn the_template_flask_keeps_notes() {
     let answer = host.request("POST", "flask", "/", &headers, r#"{"text":"buy milk"}"#).await;
     assert_eq!((answer.status, answer.json()), (201, json!({ "count": 1 })));
     assert_eq!(host.get("flask", "/").await.json(), json!({ "notes": ["buy milk"] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_server_takes_requests_events_and_its_initializer() {
+    let host = served("js-server").await;
+    let answer = host.get("js-server", "/a?name=Ada").await;
+    assert_eq!(answer.json(), json!({ "greeting": "Welcome, Ada!", "path": "/a" }));
+    assert_eq!(host.invoke("js-server", "loud").await.text(), "LOUD");
+    host.logs("js-server", "4 characters came").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_cloudbase_answers_in_the_forms_of_cloudbase() {
+    let host = served("js-cloudbase").await;
+    let page = host.get("js-cloudbase", "/page?name=Ada").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.text(), "<h1>Hello, Ada</h1>");
+    let answer = host.get("js-cloudbase", "/a?b=c").await.json();
+    assert_eq!((&answer["path"], &answer["query"]), (&json!("/a"), &json!({ "b": "c" })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_asgi_keeps_its_state() {
+    let host = served("asgi").await;
+    assert_eq!(host.get("asgi", "/?name=Ada").await.json(), json!({ "served": ["Ada"] }));
+    assert_eq!(host.get("asgi", "/").await.json(), json!({ "served": ["Ada", "stranger"] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_see_nothing_of_the_start_that_a_javascript_runtime_has_behind_it() {
+    let mut drawn = Vec::new();
+    for greeting in ["hello", "good evening"] {
+        let runtimes = runtimes();
+        // As `wisp up` does behind its first answer.
+        tokio::task::block_in_place(|| runtimes.warm_up(Language::JavaScript)).unwrap();
+        let project = Project::with(runtimes, &[("index.js", SEEN)]);
+        let toml = format!(
+            "[functions.f]\ntimeout = \"30 s\"\nenvironment = {{ GREETING = \"{greeting}\" }}\n[functions.f.build]\n"
+        );
+        project.build(&toml).unwrap();
+        let host = TestHost::start_project(&project, &toml).await;
+        let seen = host.invoke("f", "").await.json();
+        assert_eq!(
+            (&seen["greeting"], &seen["now"], &seen["late"]),
+            (&json!(greeting), &json!(greeting), &json!("fired"))
+        );
+        drawn.extend([seen["drawn"].as_f64().unwrap(), seen["again"].as_f64().unwrap()]);
+    }
+    drawn.sort_by(f64::total_cmp);
+    drawn.dedup();
+    assert_eq!(drawn.len(), 4, "each load and each instance draws numbers of its own");
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! Sources become components by a language runtime, and are served: with the test runtime, which does what its source
 //! says (`tests/guests/runtime`).
 
+use std::num::NonZeroUsize;
+
 use support::{Project, TestHost, eventually, project};
-use wisp::{component::inspect, host::FunctionHost};
+use wisp::{
+    component::{ArtifactCache, Loader, inspect, runtime::Runtimes},
+    config::Language,
+    engine::Engines,
+    host::FunctionHost,
+};
 
 const FUNCTION: &str = "[functions.f.build]\n[functions.f.http]\n";
 
@@ -22,6 +29,43 @@ async fn what_ran_at_build_is_part_of_every_instance_and_does_not_run_again() {
     let host = TestHost::start_project(&project, FUNCTION).await;
     assert_eq!(host.invoke("f", "").await.text(), "load evaluate park initialize call");
     assert_eq!(host.get("f", "/").await.text(), "load evaluate park initialize call call");
+}
+
+#[test]
+fn what_components_of_a_runtime_have_in_common_is_compiled_once_for_all_processes() {
+    let cache = tempfile::tempdir().unwrap();
+    let open = |place: &str| ArtifactCache::open(&cache.path().join(place), 1 << 30).unwrap();
+    // Engines and the cache of a project are a process' own, the cache of runtimes is the user's.
+    let compiled = |answer: &str| {
+        let engines = Engines::new(NonZeroUsize::new(8).unwrap()).unwrap();
+        let loader = Loader::new(engines, open(answer)).unwrap();
+        let runtimes = Runtimes::new(loader.clone(), open("runtimes"), vec![project::TEST_RUNTIME.clone()]).unwrap();
+        let project = Project::with(runtimes, &[("index.js", &format!("answer {answer}"))]);
+        project.build(FUNCTION).unwrap();
+        let component = std::fs::read(&project.config(FUNCTION).functions[0].component).unwrap();
+        loader.load(&component, || {}).unwrap();
+        loader.engines().compiled_functions().compiled
+    };
+    let (first, second) = (compiled("one"), compiled("two"));
+    assert!(first > 100 && second < first / 10, "{first}, then {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_starts_once_for_all_functions_and_processes_and_knows_none_of_them() {
+    let toml = "[functions.f]\nenvironment = { GREETING = \"hi\" }\n[functions.f.build]\n";
+    let mut starts = Vec::new();
+    // Each project has runtimes of its own, as each process has; only what is kept on disk is common to them.
+    for _ in 0..2 {
+        let runtimes = project::runtimes(Project::loader(), &project::TEST_RUNTIME);
+        // As `wisp up` does behind the first answer.
+        tokio::task::block_in_place(|| runtimes.warm_up(Language::JavaScript)).unwrap();
+        let project = Project::with(runtimes, &[("index.js", "answer {start} {env:GREETING}")]);
+        project.build(toml).unwrap();
+        let host = TestHost::start_project(&project, toml).await;
+        starts.push(host.invoke("f", "").await.text());
+    }
+    assert!(starts[0].ends_with(" GREETING=false hi"), "{starts:?}");
+    assert_eq!(starts[0], starts[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

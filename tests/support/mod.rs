@@ -52,7 +52,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Where built guests and their compiled code are kept between runs.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     root().join("target/test-guests")
 }
 
@@ -99,6 +99,8 @@ fn build(source: &Path, language: Language, world: &str, component: &Path) -> Pa
 
 /// The guest that does as it is told, built once a process.
 pub static MISBEHAVE: LazyLock<PathBuf> = LazyLock::new(|| guest("misbehave"));
+/// A guest that takes its requests packed.
+pub static PACKED: LazyLock<PathBuf> = LazyLock::new(|| guest("packed"));
 /// A guest with an event handler alone.
 pub static EVENT: LazyLock<PathBuf> = LazyLock::new(|| guest("event"));
 /// A `wasi:http` 0.2 component.
@@ -124,8 +126,8 @@ pub struct TestHost {
 }
 
 impl TestHost {
-    /// Starts a host with the functions of a `wisp.toml`. In it, `{misbehave}`, `{event}`, `{wasi-http-02}`,
-    /// `{wasi-http-03}` and `{command}` stand for the guests' files.
+    /// Starts a host with the functions of a `wisp.toml`. In it, `{misbehave}`, `{packed}`, `{event}`,
+    /// `{wasi-http-02}`, `{wasi-http-03}` and `{command}` stand for the guests' files.
     pub async fn start(toml: &str) -> Self {
         Self::try_start(toml).await.unwrap_or_else(|errors| panic!("{errors:?}"))
     }
@@ -336,6 +338,7 @@ fn parsed_with(toml: &str, directory: &Path, data: &Path) -> config::Config {
     let mut toml = toml.to_owned();
     for (name, file) in [
         ("{misbehave}", &MISBEHAVE),
+        ("{packed}", &PACKED),
         ("{event}", &EVENT),
         ("{wasi-http-02}", &WASI_HTTP_02),
         ("{wasi-http-03}", &WASI_HTTP_03),

@@ -3,7 +3,7 @@
 use http::{Method, Response};
 use serde_json::json;
 
-use super::{ResponseBody, asynchronous::delivery, decoded, inspect::json_response, query_value};
+use super::{ResponseBody, asynchronous::delivery, decoded_path, inspect::json_response, query_value};
 use crate::{
     delivery::{Filter, Status, describe},
     host::FunctionHost,
@@ -29,7 +29,7 @@ pub(super) async fn handle(
     query: Option<&str>,
 ) -> Result<Response<ResponseBody>, PlatformError> {
     let delivery = delivery(host)?;
-    let path: Vec<_> = path.iter().map(|segment| decoded(segment)).collect();
+    let path = decoded_path(path);
     let path: Vec<_> = path.iter().map(String::as_str).collect();
     match (method, path.as_slice()) {
         (&Method::GET, []) => list(host, query).await,

@@ -169,6 +169,11 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
+/// The segments of a path, without their escapes.
+fn decoded_path(path: &[&str]) -> Vec<String> {
+    path.iter().map(|segment| decoded(segment)).collect()
+}
+
 /// The decoded value of a query parameter, if it is given.
 fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     form_urlencoded::parse(query?.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())

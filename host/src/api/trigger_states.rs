@@ -3,7 +3,7 @@
 use http::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{ResponseBody, decoded, inspect::json_response, query_value};
+use super::{ResponseBody, decoded_path, inspect::json_response, query_value};
 use crate::{host::FunctionHost, platform_error::PlatformError, trigger::source::Triggers};
 
 /// | request | does |
@@ -22,7 +22,7 @@ pub(super) async fn handle(
     query: Option<&str>,
 ) -> Result<Response<ResponseBody>, PlatformError> {
     let triggers = host.triggers().ok_or_else(|| PlatformError::internal("this host was started without triggers"))?;
-    let path: Vec<_> = path.iter().map(|segment| decoded(segment)).collect();
+    let path = decoded_path(path);
     let path: Vec<_> = path.iter().map(String::as_str).collect();
     match (method, path.as_slice()) {
         (&Method::GET, []) => Ok(json_response(&json!({ "triggers": list(triggers, query).await }))),

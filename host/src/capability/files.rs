@@ -116,10 +116,11 @@ impl Files {
         }
         self.scratch = self.make_scratch();
         let code = self.code.as_deref();
-        self.private = code.and_then(|code| Private::within(code, &self.data_dir));
+        let scratch = self.scratch.as_ref().and_then(|scratch| scratch.path());
+        self.private = code.and_then(|code| Private::within(code, &self.data_dir, scratch));
         // The files of WASI 0.3 are opened past `open_at`.
         self.read_only = directories(code.filter(|_| self.private.is_none()), None);
-        Some(directories(code, self.scratch.as_ref().and_then(|scratch| scratch.path())))
+        Some(directories(code, scratch))
     }
 
     fn make_scratch(&self) -> Option<Arc<Scratch>> {
@@ -140,8 +141,10 @@ impl Files {
 /// events and packages of others, private keys, the key of compiled code.
 #[derive(Clone, Debug)]
 struct Private {
-    /// Without links.
+    /// Without links, as the next.
     directory: PathBuf,
+    /// The instance's own scratch directory, which lies in the data directory and is the guest's.
+    scratch: Option<PathBuf>,
 }
 
 /// What lies in the data directory for the guest: packages that were installed for its sources.
@@ -149,9 +152,10 @@ const PACKAGES: &str = "site-packages";
 
 impl Private {
     /// `None` if the data directory lies elsewhere.
-    fn within(code: &Path, data_dir: &Path) -> Option<Self> {
+    fn within(code: &Path, data_dir: &Path, scratch: Option<&Path>) -> Option<Self> {
         let directory = data_dir.canonicalize().ok()?;
-        directory.starts_with(code.canonicalize().ok()?).then_some(Self { directory })
+        let scratch = scratch.and_then(|scratch| scratch.canonicalize().ok());
+        directory.starts_with(code.canonicalize().ok()?).then_some(Self { directory, scratch })
     }
 
     /// Whether what was opened may be seen. The system says where it is, whatever path of links led there; what it does not
@@ -164,7 +168,8 @@ impl Private {
         let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
         path.is_ok_and(|path| match path.strip_prefix(&self.directory) {
             // Its own name is no secret, and a walk over all files need not fail there.
-            Ok(inside) => inside.as_os_str().is_empty() || inside.starts_with(PACKAGES),
+            Ok(inside) if inside.as_os_str().is_empty() || inside.starts_with(PACKAGES) => true,
+            Ok(_) => self.scratch.as_ref().is_some_and(|scratch| path.starts_with(scratch)),
             Err(_) => true,
         })
     }

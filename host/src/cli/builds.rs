@@ -66,11 +66,6 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    /// Whether the sources of a function have changed since its component was built.
-    pub(super) fn is_stale(&self, function: &FunctionConfig) -> bool {
-        self.plan(function).is_some_and(|plan| source::is_stale(&plan))
-    }
-
     fn one(&self, function: &FunctionConfig, which: Which) -> Outcome {
         let Some(plan) = self.plan(function) else { return Outcome::Fresh };
         if which == Which::Stale && !source::is_stale(&plan) {

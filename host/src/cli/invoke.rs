@@ -25,12 +25,12 @@ use wisp::{
 use super::{
     Failure,
     activity::{Show, deploy_progress},
-    builds::Builder,
     client::{self, ApiClient, ServerArgs, encoded},
     project, runtime,
     runtimes::RuntimesArgs,
     serving,
-    terminal::{ERROR, FAINT, paint, stdout_is_terminal, warn},
+    terminal::{ERROR, FAINT, paint, stdout_is_terminal},
+    up,
 };
 
 /// Slots of the instance pool for the one instance that is needed; a component may take the share of several.
@@ -64,7 +64,7 @@ pub(crate) struct InvokeArgs {
     /// Print the end of the function's log as well
     #[arg(long, short)]
     tail: bool,
-    /// Run the function in this process, even if a server answers
+    /// Run the function in this process, even if a server answers; its sources are built if they have changed
     #[arg(long, conflicts_with = "server")]
     local: bool,
     /// Print the result and what the call took as JSON
@@ -98,13 +98,13 @@ impl InvokeArgs {
     fn answer(&self) -> Result<Answer, Failure> {
         let event = self.event()?;
         if self.local {
-            return self.call_locally(self.server.config.load()?, event);
+            return self.call_locally(self.server.config.load_or_infer()?, event);
         }
         let client = self.server.client()?;
         if self.server.server.is_some() || runtime::alone(client.answers())? {
             return self.call_server(&client, event);
         }
-        let Some(config) = self.server.config.load_if_any()? else {
+        let Some(config) = self.server.config.load_or_infer_if_any()? else {
             return Err(anyhow!(
                 "no wisp answers at {}, and there is no {} here. Start one with `wisp up`, name another with --server, \
                  or go to a project",
@@ -191,16 +191,17 @@ impl InvokeArgs {
         config.functions.iter_mut().for_each(|function| function.min_instances = 0);
         config.domains.clear();
         config.server.max_instances = SLOTS;
-        let runtimes = self.runtimes.open_alone(&config)?;
-        let builder = Builder::new(&config, runtimes.as_ref(), Show::fitting());
-        for function in config.functions.iter().filter(|function| builder.is_stale(function)) {
-            warn(&format!("the sources of {} are newer than its component; `wisp build` builds it", function.name));
-        }
         Ok(config)
     }
 
     async fn run(&self, config: Config, event: Bytes) -> Result<Answer, Failure> {
         let host = FunctionHost::new(config.server.clone(), config.limits.clone())?;
+        let runtimes = self.runtimes.open(host.loader().clone(), &config)?;
+        // One call does not wait for the compiler, which takes seconds where loading the sources takes a fraction of one.
+        host.serve_before_compiled(runtimes.clone());
+        if up::build(&config, &runtimes, Show::fitting()).await > 0 {
+            return Err(anyhow!("{} could not be built, so it is not called", self.function).into());
+        }
         let deployed = host.deploy(&config, deploy_progress(Show::fitting())).await;
         deployed.map_err(|errors| serving::undeployed(&errors))?;
         let mut invocation = Invocation::new();

@@ -61,7 +61,9 @@ impl NewArgs {
         lines.push(match self.template.trial() {
             Trial::Get(path) => {
                 let listen = project::default_config()?.server.listen;
-                format!("  curl http://{listen}/2016-08-15/proxy/default/{name}/{path}")
+                // Shells take a question mark for a pattern.
+                let quote = if path.contains('?') { "'" } else { "" };
+                format!("  curl {quote}http://{listen}/2016-08-15/proxy/default/{name}/{path}{quote}")
             }
             Trial::Command(command) => format!("  {command}"),
             Trial::Event(event) if event.starts_with('"') => format!("  wisp invoke {name} --event {event}"),

@@ -56,13 +56,12 @@ impl ConfigArgs {
 
     /// The configuration; without a file, what the sources here stand for.
     pub(super) fn load_or_infer(&self) -> Result<Config, Failure> {
-        if self.config.is_none()
-            && !self.path().exists()
-            && let Some(config) = infer(Path::new("."))?
-        {
-            return Ok(config);
-        }
-        self.load()
+        self.load_or_infer_if_any()?.map_or_else(|| self.load(), Ok)
+    }
+
+    /// The configuration, if a file was named or is here; without one, what the sources here stand for, if there are any.
+    pub(super) fn load_or_infer_if_any(&self) -> Result<Option<Config>, Failure> {
+        if self.config.is_none() && !self.path().exists() { infer(Path::new(".")) } else { self.load().map(Some) }
     }
 
     /// The configuration, if a file was named or is here.

@@ -76,7 +76,7 @@ fn configuration_file(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// What of the sources has changed is built, on a thread that may wait; gives how many could not be.
-async fn build(config: &Config, runtimes: &Runtimes, show: Show) -> usize {
+pub(super) async fn build(config: &Config, runtimes: &Runtimes, show: Show) -> usize {
     let (config, runtimes) = (config.clone(), runtimes.clone());
     let build = spawn_blocking(move || {
         let outcomes = Builder::new(&config, Some(&runtimes), show).run(&config.functions, Which::Stale);

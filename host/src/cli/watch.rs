@@ -23,8 +23,12 @@ use wisp::config::{Config, FunctionConfig};
 
 use super::{builds::buckets, terminal::warn};
 
-/// Quiet time after which a change is over: an editor writes several files, a version control system hundreds.
-const QUIET: Duration = Duration::from_millis(100);
+/// Quiet time after which a change is over: an editor writes several files, a version control system hundreds, without such
+/// a pause. Should one be slower, what comes later is another change.
+const QUIET: Duration = Duration::from_millis(30);
+
+/// The same while a file is open that was written to: a disk may be slow, and half a file is no source.
+const QUIET_WRITER: Duration = Duration::from_millis(150);
 
 /// A change that goes on for longer is acted on nevertheless.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -50,6 +54,8 @@ pub(super) struct Watch {
     components: HashSet<PathBuf>,
     /// Directories that are buckets: what lies in them is no source.
     buckets: Vec<PathBuf>,
+    /// Files that were written to and not closed since.
+    written: HashSet<PathBuf>,
 }
 
 impl Watch {
@@ -60,7 +66,14 @@ impl Watch {
             // Nobody receives any more when the process ends.
             let _ = sender.send(event);
         })?;
-        Ok(Self { watcher, events, directories: HashMap::new(), components: HashSet::new(), buckets: Vec::new() })
+        Ok(Self {
+            watcher,
+            events,
+            directories: HashMap::new(),
+            components: HashSet::new(),
+            buckets: Vec::new(),
+            written: HashSet::new(),
+        })
     }
 
     /// Watches the files of the configuration and what it names, from now on. What it named before stays watched: a
@@ -89,26 +102,43 @@ impl Watch {
         }
         let began = Instant::now();
         while began.elapsed() < LONGEST {
-            match timeout(QUIET, self.events.recv()).await {
+            let quiet = if self.written.is_empty() { QUIET } else { QUIET_WRITER };
+            match timeout(quiet, self.events.recv()).await {
                 Ok(Some(event)) => drop(self.matters(event)),
                 Ok(None) | Err(_) => break,
             }
         }
+        // Whoever goes on writing after that is told by the next change.
+        self.written.clear();
         true
     }
 
     fn matters(&mut self, event: notify::Result<Event>) -> bool {
         match event {
             Ok(event) if is_change(event.kind) || event.need_rescan() => {
+                let (kind, need_rescan) = (event.kind, event.need_rescan());
+                let mut is_taken = false;
                 // No short cut: every path may be a directory to watch.
-                let taken = event.paths.iter().filter(|path| self.takes(path)).count();
-                taken > 0 || event.need_rescan()
+                for path in event.paths {
+                    if self.takes(&path) {
+                        is_taken = true;
+                        self.note_writer(kind, path);
+                    }
+                }
+                is_taken || need_rescan
             }
             Ok(_) => false,
             Err(error) => {
                 tracing::warn!(%error, "a change may have been missed");
                 true
             }
+        }
+    }
+
+    fn note_writer(&mut self, kind: EventKind, path: PathBuf) {
+        match kind {
+            EventKind::Modify(ModifyKind::Data(_)) => drop(self.written.insert(path)),
+            _ => drop(self.written.remove(&path)),
         }
     }
 
@@ -260,6 +290,26 @@ mod tests {
         }
         project.write("src/new/b.rs", "in a directory that was not there at first");
         assert!(is_told(&mut watch).await);
+    }
+
+    /// Half of a file is written, and then nothing for longer than other changes are waited for.
+    #[tokio::test]
+    async fn a_change_is_not_over_while_a_file_is_open_that_was_written_to() {
+        use std::io::Write as _;
+        let project = Project::new();
+        let mut watch = project.watch();
+        let path = project.0.path().canonicalize().unwrap().join("src/deep/a.rs");
+        let mut file = fs::File::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        while !watch.written.contains(&path) {
+            let event = timeout(NEVER, watch.events.recv()).await.unwrap().unwrap();
+            watch.matters(event);
+        }
+        drop(file);
+        while watch.written.contains(&path) {
+            let event = timeout(NEVER, watch.events.recv()).await.unwrap().unwrap();
+            watch.matters(event);
+        }
     }
 
     #[tokio::test]

@@ -35,6 +35,12 @@ const MAC_CHUNK: usize = 64 << 10;
 /// Bytes of a MAC.
 const MAC_LENGTH: usize = 32;
 
+/// The file of compiled functions in the directory of an engine.
+const FUNCTIONS: &str = "functions.wasm-code";
+
+/// Extensions of what counts against the size of a cache: compiled components, snapshots, compiled functions.
+const COUNTED: [&str; 3] = ["cwasm", "wasm", "wasm-code"];
+
 /// The rules by which [`Known`] was found: a file written by other ones counts as absent. To be raised when what wisp
 /// serves, or how it adapts core modules, changes.
 const RULES: u32 = 1;
@@ -292,6 +298,35 @@ impl ArtifactCache {
         Ok(())
     }
 
+    /// The compiled functions that were kept for an engine, if this user's wisp wrote them.
+    pub(super) fn functions(&self, engine: &Engine) -> Option<Vec<u8>> {
+        let path = self.directory_of(engine).ok()?.join(FUNCTIONS);
+        let mut content = fs::read(&path).ok()?;
+        let (mac, functions) = content.split_at_checked(MAC_LENGTH)?;
+        let mut expected = self.mac();
+        expected.update(functions);
+        if expected.verify_slice(mac).is_err() {
+            tracing::warn!(file = %path.display(), "compiled functions are damaged or foreign: compiling anew");
+            return None;
+        }
+        // So that pruning knows when they were last of use. Not worth failing for.
+        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        Some(content.split_off(MAC_LENGTH))
+    }
+
+    /// Keeps compiled functions in place of those that were kept before. In one file with their MAC: two processes that
+    /// write at a time leave what one of them wrote.
+    pub(super) fn keep_functions(&self, engine: &Engine, functions: &[u8]) -> io::Result<()> {
+        let directory = self.directory_of(engine)?;
+        make_private_dir(&directory)?;
+        let mut mac = self.mac();
+        mac.update(functions);
+        let path = directory.join(FUNCTIONS);
+        write_whole(&path, &[&mac.finalize().into_bytes()[..], functions].concat())?;
+        self.prune(&path);
+        Ok(())
+    }
+
     fn snapshots(&self) -> io::Result<PathBuf> {
         let directory = self.0.directory.join("snapshots");
         make_private_dir(&directory)?;
@@ -391,7 +426,7 @@ impl ArtifactCache {
             .flatten()
             .filter_map(|engine| fs::read_dir(engine.path()).ok())
             .flat_map(|files| files.flatten())
-            .filter(|file| file.path().extension().is_some_and(|extension| extension == "cwasm" || extension == "wasm"))
+            .filter(|file| file.path().extension().is_some_and(|it| COUNTED.iter().any(|counted| it == *counted)))
             .filter_map(|file| {
                 let metadata = file.metadata().ok()?;
                 Some(Artifact { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
@@ -502,6 +537,22 @@ mod tests {
             fs::copy(only_file(&theirs).with_extension(extension), only_file(&ours).with_extension(extension)).unwrap();
         }
         assert!(ours.map(&engine(), &only_file(&ours), &mut |_| {}).is_none());
+    }
+
+    #[test]
+    fn compiled_functions_are_kept_and_believed_only_with_their_mac() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtifactCache::open(directory.path(), 1 << 30).unwrap();
+        assert_eq!(cache.functions(&engine()), None);
+        for functions in [&b"first"[..], b"second"] {
+            cache.keep_functions(&engine(), functions).unwrap();
+            assert_eq!(cache.functions(&engine()).as_deref(), Some(functions));
+        }
+        let path = only_file(&cache);
+        let mut damaged = fs::read(&path).unwrap();
+        *damaged.last_mut().unwrap() ^= 1;
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(cache.functions(&engine()), None);
     }
 
     #[test]

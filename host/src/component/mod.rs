@@ -30,6 +30,7 @@ mod code;
 pub mod declaration;
 pub(crate) mod entry;
 mod file;
+mod functions;
 pub mod inspect;
 pub mod package;
 pub mod runtime;
@@ -46,6 +47,7 @@ pub use declaration::Declaration;
 pub(crate) use entry::{Entry, HttpEntry};
 pub use file::ComponentFile;
 pub(crate) use file::SharedFile;
+use functions::KeptFunctions;
 pub use inspect::{Inspection, Kind};
 pub use snapshot::{Initialized, SnapshotRefused};
 
@@ -121,6 +123,7 @@ struct Shared {
     /// Snapshots in use, by name: revisions of one share it.
     initialized: Mutex<HashMap<String, Weak<Ready>>>,
     mapped: Arc<Mapped>,
+    functions: KeptFunctions,
 }
 
 /// A component that only needs a store to become an instance. Immutable.
@@ -156,7 +159,13 @@ impl Loader {
             ready: Mutex::default(),
             initialized: Mutex::default(),
             mapped: Mapped::new(),
+            functions: KeptFunctions::default(),
         })))
+    }
+
+    /// Keeps the compiled functions of language runtimes in this cache, which all projects of a user have in common.
+    pub(crate) fn keep_functions_in(&self, cache: &ArtifactCache) {
+        self.0.functions.keep_in(cache);
     }
 
     /// From now on, compiled code beyond so many bytes is unmapped while no instance runs it, least recently used first.
@@ -246,10 +255,11 @@ impl Loader {
         let declaration = inspection.declaration;
         // The functions of a language runtime are in every component that was made with it.
         let compiler = match &declaration {
-            Some(_) => self.0.engines.incremental().map_err(ComponentError::Engine)?,
+            Some(_) => self.0.functions.compiler(&self.0.engines)?,
             None => engine,
         };
         let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
+        self.0.functions.write(&self.0.engines);
         let known = Known::new(digest, kind, declaration);
         let ready = self.ready(known.clone(), &component, passed)?;
         self.0.cache.note_down(source, &known);
@@ -329,8 +339,9 @@ impl Loader {
     ) -> Result<Component, ComponentError> {
         let engines = &self.0.engines;
         let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
-        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
-        cache.component(engine, compiler, digest, bytes, compiling)
+        let component = cache.component(engine, self.0.functions.compiler(engines)?, digest, bytes, compiling)?;
+        self.0.functions.write(engines);
+        Ok(component)
     }
 
     /// A component of the sequential engine with its imports resolved.

@@ -77,7 +77,8 @@ export const LOCALES = {
     numericWeekday: ['', '（E）'],
     fullWeekday: ['', ' E'],
     h12: true,
-    padsHour: false,
+    // Only where hours count to 24.
+    padsHour: undefined,
     zone: ['', ' [Z]'],
     symbols: { ...HAN.symbols, TWD: '$', CNY: 'CN¥', JPY: '¥' },
   },
@@ -155,6 +156,7 @@ export const LOCALES = {
     at: ' kl. ',
     styles: { ...ENGLISH.styles, short: '' },
     number: ['\u00a0', ','],
+    minus: '\u2212',
     unitsBehind: true,
     symbols: { SEK: 'kr', JPY: 'JPY', CNY: 'CNY', USD: 'US$', CAD: 'CAN$' },
   },
@@ -337,7 +339,7 @@ export class Dates {
     const value = now.hour % 24;
     const shown = this.#isH12() ? value % 12 || 12 : value;
     const complete = minute !== undefined && this.#fields.second !== undefined && this.#fields.fractionalSecondDigits === undefined;
-    const pads = !this.#isH12() && (complete || this.#fields.timeZoneName !== undefined) && (this.#locale.padsHour || this.#options.hour12 === false || this.#options.hourCycle === 'h23');
+    const pads = !this.#isH12() && (complete || this.#fields.timeZoneName !== undefined) && (this.#locale.padsHour ?? this.#locale.h12);
     return hour === '2-digit' || pads ? pad(shown) : String(shown);
   }
 
@@ -354,9 +356,10 @@ export class Dates {
 
 // A number of the engine's own format in the signs of a locale.
 export function numberParts(parts, name, { style, currency, currencyDisplay = 'symbol' }) {
-  const { number: [group, decimal], symbols, unitsBehind, percent = '\u00a0%' } = LOCALES[name];
+  const { number: [group, decimal], minus, symbols, unitsBehind, percent = '\u00a0%' } = LOCALES[name];
   const shown = parts.map((part) => {
     if (part.type === 'group') return { ...part, value: group };
+    if (part.type === 'minusSign' && minus !== undefined) return { ...part, value: minus };
     if (part.type === 'decimal') return { ...part, value: decimal };
     if (part.type === 'currency' && currencyDisplay === 'symbol') return { ...part, value: symbols?.[currency] ?? part.value };
     return part;

@@ -8,7 +8,7 @@ use crate::{
     bindings::{
         self,
         exports::wisp::function::{
-            after_restore, event_handler, initializer,
+            after_restore, boot, event_handler, initializer,
             loader::{self, Description, HandlerKinds, Source},
             packed_http_handler, pre_freeze, pre_stop,
         },
@@ -107,6 +107,7 @@ fn hook(name: &'static str, context: Context) -> Result<(), Failure> {
 impl loader::Guest for Runtime {
     fn load(source: Source) -> Result<Description, Failure> {
         calls::limit_stack();
+        resume()?;
         let mut warnings = files::take(&source.directory, &source.translated);
         let outcome = calls::run(|ctx, functions| {
             let load = functions.load.clone().restore(ctx)?;
@@ -124,24 +125,37 @@ impl loader::Guest for Runtime {
     }
 
     fn park() -> Result<(), Failure> {
-        ended(calls::run(|ctx, functions| functions.park.clone().restore(ctx)?.call(())))?;
-        calls::collect_garbage();
-        let mut open = preview1::open_files();
-        if wstd::runtime::open_pollables() > 0 {
-            open.push("an operation of the host that has not ended".to_owned());
-        }
-        if let Some(first) = open.first() {
-            return Err(still_open(first));
-        }
-        native::note_environment();
-        preview1::park();
+        let_go()?;
         calls::use_up_fragments();
         if !calls::settle_heap() {
             return Err(internal_failure("there is no memory left for a snapshot"));
         }
-        PARKED.set(true);
         Ok(())
     }
+}
+
+impl boot::Guest for Runtime {
+    /// The engine and its modules start with the first call of JavaScript, whatever that is.
+    fn boot() -> Result<(), Failure> {
+        calls::limit_stack();
+        let_go()
+    }
+}
+
+fn let_go() -> Result<(), Failure> {
+    ended(calls::run(|ctx, functions| functions.park.clone().restore(ctx)?.call(())))?;
+    calls::collect_garbage();
+    let mut open = preview1::open_files();
+    if wstd::runtime::open_pollables() > 0 {
+        open.push("an operation of the host that has not ended".to_owned());
+    }
+    if let Some(first) = open.first() {
+        return Err(still_open(first));
+    }
+    native::note_environment();
+    preview1::park();
+    PARKED.set(true);
+    Ok(())
 }
 
 fn still_open(what: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! The JavaScript runtime: world `runtime` of `wisp:function`, on QuickJS with the built-in modules of `wasm-rquickjs`.
+//! The JavaScript runtime: world `booting-runtime` of `wisp:function`, on QuickJS with the built-in modules of `wasm-rquickjs`.
 //!
 //! `exports` is what the host calls, `calls` runs JavaScript until an answer is there, `request` is the request that runs,
 //! `native` is what our JavaScript in `js/` calls, `engine` what is asked of the engine past its bindings, `files` holds the sources of the function, `preview1` is the C library's system, made of WASI 0.2.
@@ -6,7 +6,7 @@
 
 #[allow(unsafe_op_in_unsafe_fn, clippy::all)]
 mod bindings {
-    wit_bindgen::generate!({ path: "wit", world: "wisp:function/runtime", generate_all });
+    wit_bindgen::generate!({ path: "wit", world: "wisp:function/booting-runtime", generate_all });
 }
 mod builtin;
 mod calls;

@@ -16,6 +16,9 @@ from . import failures, patches
 # Vendored packages: beside the sources, as FC's layers have them, and where the builder installs `requirements.txt`.
 PACKAGE_DIRECTORIES = ("site-packages", "python", ".wisp/site-packages")
 
+# The host's own, beside the sources unless it is set otherwise: it lets a guest open the packages in it and nothing else.
+DATA_DIRECTORY = ".wisp"
+
 # Where FC mounts layers, and where the host shows packages that it has installed elsewhere.
 LAYER_DIRECTORY = "/opt/python"
 
@@ -62,6 +65,9 @@ class SourceTree:
             for entry in sorted(entries, key=lambda it: it.name):
                 try:
                     self._take_in(directory, entry, (*above, identity))
+                except FileNotFoundError:
+                    # Gone since it was listed, or the host's own, of which it shows the name alone.
+                    continue
                 except OSError:
                     # A link that leads nowhere, or out of the sources, where the host lets nobody look.
                     if not entry.is_symlink():
@@ -70,7 +76,7 @@ class SourceTree:
     def _take_in(self, directory: str, entry, above: tuple) -> None:
         path = f"{directory}/{entry.name}"
         if entry.is_dir():
-            if self._is_code(path, entry.name):
+            if self._is_code(directory, path, entry.name):
                 self._take_in_directory(path, above)
         elif entry.name.endswith(".py") or self._is_metadata(directory, entry.name):
             with open(path, "rb") as file:
@@ -78,8 +84,13 @@ class SourceTree:
         elif entry.name.endswith(NATIVE_SUFFIXES):
             self.native[f"{directory}/{entry.name.split('.')[0]}"] = path
 
-    def _is_code(self, path: str, name: str) -> bool:
-        return name not in IGNORED and (not name.startswith(".") or path == f"{self.root}/.wisp")
+    def _is_code(self, directory: str, path: str, name: str) -> bool:
+        if directory == f"{self.root}/{DATA_DIRECTORY}":
+            return path in self._package_directories()
+        return name not in IGNORED and (not name.startswith(".") or path == f"{self.root}/{DATA_DIRECTORY}")
+
+    def _package_directories(self) -> list[str]:
+        return [f"{self.root}/{name}" for name in PACKAGE_DIRECTORIES]
 
     @staticmethod
     def _is_metadata(directory: str, name: str) -> bool:
@@ -115,7 +126,7 @@ class SourceTree:
     def search_path(self) -> list[str]:
         """What `sys.path` begins with."""
         found = [self.root]
-        for directory in (*(f"{self.root}/{name}" for name in PACKAGE_DIRECTORIES), LAYER_DIRECTORY):
+        for directory in (*self._package_directories(), LAYER_DIRECTORY):
             if directory in self.directories:
                 found += [directory, *self._nested_packages(directory)]
         return found

@@ -7,6 +7,9 @@ use crate::instance::abi::Failure;
 /// The interface that a language runtime exports beside the handlers.
 pub(crate) const LOADER: &str = "wisp:function/loader@1.0.0";
 
+/// The interface that a language runtime exports if its own start need not be repeated for each load.
+pub(crate) const BOOT: &str = "wisp:function/boot@1.0.0";
+
 flags! {
     HandlerKinds {
         #[component(name = "event")]

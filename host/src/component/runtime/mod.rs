@@ -1,10 +1,11 @@
 //! Language runtimes: components that load a function's sources and become the function by a snapshot.
 //!
-//! The way: `find` a runtime ▸ `worker` instruments, compiles and keeps it ▸ the sources are loaded into an instance ▸
-//! `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸ a declaration is appended.
+//! The way: `find` a runtime ▸ `booted` has its own start behind it ▸ `worker` instruments, compiles and keeps it ▸ the
+//! sources are loaded into an instance ▸ `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸ a declaration is appended.
 
 use std::{
     collections::HashMap,
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Store, component::Instance};
 
-use super::{ArtifactCache, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
+use super::{ArtifactCache, ComponentError, ComponentFile, Declaration, Entry, Loader, Ready, entry::FunctionPre, hex};
 use crate::{
     capability::files::ScratchRoot,
     config::Language,
@@ -24,9 +25,11 @@ use crate::{
 };
 
 pub(crate) mod abi;
+mod booted;
 mod worker;
 
-use worker::{Attempt, Outcome, Worker};
+use booted::Booted;
+use worker::{Attempt, Outcome, Pace, Worker};
 
 /// Components whose sources are at hand, so that they can be served before their code is compiled.
 const REMEMBERED: usize = 256;
@@ -93,6 +96,7 @@ impl Runtimes {
     /// If the cache's directory cannot be written.
     pub fn new(loader: Loader, cache: ArtifactCache, directories: Vec<PathBuf>) -> io::Result<Self> {
         let scratch = Arc::new(ScratchRoot::new(&cache.directory().join("scratch"))?);
+        loader.keep_functions_in(&cache);
         Ok(Self(Arc::new(Shared {
             loader,
             cache,
@@ -114,13 +118,26 @@ impl Runtimes {
         Ok(RuntimeFile { path, digest })
     }
 
-    /// Makes a runtime ready to load sources: otherwise the first build does it.
+    /// Makes a runtime ready to load sources, which otherwise the first build does, and puts its own start behind it, here
+    /// and for all processes to come: blocking, for seconds.
     ///
     /// # Errors
     /// A message if there is none, or if it is no good.
     pub fn warm_up(&self, language: Language) -> Result<(), String> {
         let file = self.find(language)?;
-        self.worker(&file, || {}).map(drop)
+        let worker = self.worker(&file, || {})?;
+        if !worker.can_boot() || worker.name() != file.digest {
+            return Ok(());
+        }
+        let booted = self.booted(&file, &worker).map_err(|error| named(&file, &error))?;
+        self.0.open.lock().insert(file.path.clone(), (file.digest, Arc::new(booted)));
+        Ok(())
+    }
+
+    fn booted(&self, file: &RuntimeFile, worker: &Worker) -> Result<Worker, ComponentError> {
+        let Shared { loader, cache, scratch, .. } = &*self.0;
+        let Booted { bytes, name } = booted::make(worker, &file.digest, cache, scratch)?;
+        Worker::start(bytes, &name, loader, cache, Pace::<fn()>::Behind)
     }
 
     /// Bytes hashed once for each state of the file.
@@ -144,10 +161,16 @@ impl Runtimes {
         {
             return Ok(worker.clone());
         }
-        let named = |reason: String| format!("the language runtime {}: {reason}", file.path.display());
-        let bytes = fs::read(&file.path).map_err(|error| named(error.to_string()))?;
-        let worker = Worker::start(bytes, &file.digest, &self.0.loader, &self.0.cache, compiling)
-            .map_err(|error| named(error.to_string()))?;
+        let Shared { loader, cache, .. } = &*self.0;
+        let Booted { bytes, name } = match booted::kept(cache, &file.digest) {
+            Some(booted) => booted,
+            None => {
+                let bytes = fs::read(&file.path).map_err(|error| named(file, &error))?;
+                Booted { bytes, name: file.digest.clone() }
+            }
+        };
+        let worker = Worker::start(bytes, &name, loader, cache, Pace::Awaited(compiling));
+        let worker = worker.map_err(|error| named(file, &error))?;
         let worker = Arc::new(worker);
         open.insert(file.path.clone(), (file.digest.clone(), worker.clone()));
         Ok(worker)
@@ -207,8 +230,8 @@ impl Runtimes {
 
     /// What to serve while the code of a component is compiled: its runtime, which loads the sources in each instance.
     /// `None` if there is compiled code, or if the component was not made by this process.
-    pub(crate) fn interim(&self, component: &[u8]) -> Option<Ready> {
-        let digest = hex(&Sha256::digest(component));
+    pub(crate) fn interim(&self, component: &ComponentFile) -> Option<Ready> {
+        let digest = component.name();
         let Recent { worker, preload, declaration } = self.0.built.lock().get(&digest).cloned()?;
         if self.0.loader.is_compiled(&digest) {
             return None;
@@ -228,6 +251,10 @@ impl Preload {
             (Err(failure),) => Err(wasmtime::Error::new(CallError::from_failure(failure))),
         }
     }
+}
+
+fn named(file: &RuntimeFile, error: &dyn Display) -> String {
+    format!("the language runtime {}: {error}", file.path.display())
 }
 
 /// The file name of a language's runtime.

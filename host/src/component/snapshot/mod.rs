@@ -217,8 +217,9 @@ impl Loader {
         compiling();
         let engines = &self.0.engines;
         let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
-        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
+        let compiler = self.0.functions.compiler(engines)?;
         let component = ArtifactCache::compiled_for_now(&engine, compiler, instrumented)?;
+        self.0.functions.write(engines);
         let declaration = subject.inspection.declaration.clone();
         let pre = self.instance_pre(&component)?;
         let entry = Entry::new(subject.kind, pre, declaration.as_ref()).map_err(mismatch)?;

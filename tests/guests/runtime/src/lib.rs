@@ -3,7 +3,7 @@
 //!
 //! | line | effect |
 //! |---|---|
-//! | `answer TEXT` | what both handlers answer; `{env:NAME}`, `{state}`, `{file:NAME}` are replaced |
+//! | `answer TEXT` | what both handlers answer; `{env:NAME}`, `{state}`, `{file:NAME}`, `{start}` are replaced |
 //! | `kinds event`, `kinds http`, `kinds none` | what the handler takes; default: both |
 //! | `hooks NAME…` | the hooks that there are, of `initializer`, `pre-freeze`, `pre-stop`, `after-restore` |
 //! | `warn TEXT` | a warning of the loader |
@@ -20,9 +20,9 @@
 use std::cell::RefCell;
 
 use exports::wisp::function::{
-    after_restore, event_handler, http_handler, initializer,
+    after_restore, boot, event_handler, initializer,
     loader::{self, Description, HandlerKinds, Source},
-    pre_freeze, pre_stop,
+    packed_http_handler, pre_freeze, pre_stop,
 };
 use wasi::{
     cli::{environment, stdout},
@@ -30,16 +30,17 @@ use wasi::{
         preopens::get_directories,
         types::{DescriptorFlags, OpenFlags, PathFlags},
     },
+    random::random::get_random_u64,
     sockets::{instance_network::instance_network, ip_name_lookup::resolve_addresses},
 };
-use wisp::function::types::{Context, Failure, FailureKind, HttpRequest, HttpResponse};
+use wisp::function::types::{Context, Failure, FailureKind, PackedHttpResponse};
 
 wit_bindgen::generate!({
     path: "../../../wit",
     inline: "
         package wisp:guests;
         world test-runtime {
-            include wisp:function/runtime@1.0.0;
+            include wisp:function/booting-runtime@1.0.0;
             include wisp:function/wasi-imports@1.0.0;
         }
     ",
@@ -58,6 +59,8 @@ struct State {
     directory: String,
     evaluated: bool,
     open: bool,
+    /// The runtime's own start: which one it was, and the variables of that moment.
+    start: String,
     /// What was done so far, one word each.
     history: Vec<&'static str>,
 }
@@ -68,6 +71,15 @@ thread_local! {
 
 fn note(word: &'static str) {
     STATE.with_borrow_mut(|state| state.history.push(word));
+}
+
+impl boot::Guest for Runtime {
+    fn boot() -> Result<(), Failure> {
+        let variable = |name: &str| environment::get_environment().into_iter().any(|(key, _)| key == name);
+        let start = format!("{} GREETING={}", get_random_u64(), variable("GREETING"));
+        STATE.with_borrow_mut(|state| state.start = start);
+        Ok(())
+    }
 }
 
 impl loader::Guest for Runtime {
@@ -199,7 +211,9 @@ fn answer() -> Result<String, Failure> {
     note("call");
     let (program, directory, history) =
         STATE.with_borrow(|state| (state.program.clone(), state.directory.clone(), state.history.join(" ")));
-    let mut answer = commands(&program, "answer ").next().unwrap_or_default().replace("{state}", &history);
+    let start = STATE.with_borrow(|state| state.start.clone());
+    let answer = commands(&program, "answer ").next().unwrap_or_default();
+    let mut answer = answer.replace("{state}", &history).replace("{start}", &start);
     while let Some((start, rest)) = answer.split_once("{env:").map(|(a, b)| (a.to_owned(), b.to_owned())) {
         let (name, end) = rest.split_once('}').unwrap_or((&rest, ""));
         let value = environment::get_environment().into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -218,10 +232,10 @@ impl event_handler::Guest for Runtime {
     }
 }
 
-impl http_handler::Guest for Runtime {
-    fn handle(_request: HttpRequest, _context: Context) -> Result<HttpResponse, Failure> {
-        let headers = vec![("content-type".into(), "text/plain".into())];
-        Ok(HttpResponse { status_code: 200, headers, body: answer()?.into_bytes() })
+impl packed_http_handler::Guest for Runtime {
+    fn handle(_head: Vec<u8>, _body: Vec<u8>) -> Result<PackedHttpResponse, Failure> {
+        let headers = b"content-type\xfftext/plain".to_vec();
+        Ok(PackedHttpResponse { status_code: 200, headers, body: answer()?.into_bytes() })
     }
 }
 

@@ -10,10 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Notify, watch};
 
 use super::{bound, inbox::Inboxes, publish::Publishers};
 use crate::{
@@ -28,7 +25,10 @@ mod running;
 mod sent;
 
 pub(crate) use self::operations::TriggerError;
-use self::{removed::Removed, running::Running};
+use self::{
+    removed::Removed,
+    running::{Ended, Running},
+};
 
 /// Pause before what was left of the last run is read again.
 const READ_AGAIN: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ struct Shared {
     paused: Mutex<BTreeSet<String>>,
     removed: Removed,
     /// The tasks of triggers that were removed.
-    ending: Mutex<Vec<JoinHandle<()>>>,
+    ending: Mutex<Vec<Ended>>,
     inboxes: Inboxes,
     publishers: Publishers,
     changed: Notify,
@@ -105,7 +105,7 @@ impl Triggers {
             .collect();
         let ended = async {
             for task in tasks {
-                let _ = task.await;
+                task.await;
             }
         };
         if tokio::time::timeout_at(deadline.into(), ended).await.is_err() {

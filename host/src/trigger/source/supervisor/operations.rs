@@ -1,14 +1,9 @@
 //! What people and APIs ask about triggers, and do to them.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::{Note, PAUSED, Triggers};
+use super::{Note, PAUSED, Triggers, running::Ended};
 use crate::delivery::{EventsError, SubmitError};
-
-/// How often a source is looked at that is to end.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Why nothing was done to a trigger.
 #[derive(Debug, thiserror::Error)]
@@ -71,16 +66,16 @@ impl Triggers {
         }
         self.0.reconcile();
         // A source that was told to stop ends soon, if need be without having finished.
-        while paused && self.is_ending(&id) {
-            tokio::time::sleep(LOOK_AGAIN).await;
+        if let Some(ended) = self.resting(&id) {
+            ended.await;
         }
         Ok(id)
     }
 
-    fn is_ending(&self, id: &str) -> bool {
+    /// The end of the source of a trigger that is to rest.
+    fn resting(&self, id: &str) -> Option<Ended> {
         let running = self.0.running.lock();
-        let resting = running.get(id).filter(|running| running.paused);
-        resting.and_then(|running| running.task.as_ref()).is_some_and(|task| !task.is_finished())
+        running.get(id).filter(|running| running.paused).and_then(|running| running.task.clone())
     }
 
     /// Fires a timer now, whatever its schedule. Returns its id.

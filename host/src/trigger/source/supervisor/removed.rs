@@ -76,7 +76,7 @@ pub(super) async fn clean_up(shared: Weak<Shared>) {
         // A source that ends may still note something.
         let ending = std::mem::take(&mut *current.ending.lock());
         for task in ending {
-            let _ = task.await;
+            task.await;
         }
         for result in [current.forget_removed().await, current.remove_holdings().await] {
             if let Err(error) = result {

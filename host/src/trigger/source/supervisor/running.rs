@@ -5,8 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared as SharedFuture},
+};
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
 use super::{
     super::{
@@ -28,13 +32,16 @@ const WELL: Duration = Duration::from_secs(60);
 /// How long a source that was told to stop may finish what it is at.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The end of a source's task, for all who wait for it.
+pub(super) type Ended = SharedFuture<BoxFuture<'static, ()>>;
+
 /// A trigger that is there, whether its source runs or not.
 pub(super) struct Running {
     pub(super) what: Result<Arc<Bound>, Unbound>,
     pub(super) paused: bool,
     pub(super) status: Arc<Status>,
     pub(super) stop: watch::Sender<bool>,
-    pub(super) task: Option<JoinHandle<()>>,
+    pub(super) task: Option<Ended>,
 }
 
 impl Running {
@@ -87,7 +94,7 @@ impl Shared {
             (Ok(bound), State::Connecting) => {
                 self.removed.may_hold(bound);
                 let sink = self.sink(bound.clone(), status.clone(), stopped);
-                Some(tokio::spawn(keep_running(sink, before)))
+                Some(tokio::spawn(keep_running(sink, before)).map(drop).boxed().shared())
             }
             _ => before,
         };
@@ -101,9 +108,9 @@ impl Shared {
 }
 
 /// Runs a source until it is stopped, and again whenever it cannot go on.
-async fn keep_running(sink: Sink, before: Option<JoinHandle<()>>) {
+async fn keep_running(sink: Sink, before: Option<Ended>) {
     if let Some(before) = before {
-        let _ = before.await;
+        before.await;
     }
     // Known before there is anything, so that nothing stays unknown.
     if let Some(holding) = Holding::of(&sink.bound)
