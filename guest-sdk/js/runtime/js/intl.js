@@ -164,9 +164,24 @@ export const LOCALES = {
 
 const DEFAULTS = { en: 'en-US', zh: 'zh-CN', 'zh-Hans': 'zh-CN', 'zh-Hant': 'zh-TW', ja: 'ja-JP', de: 'de-DE', fr: 'fr-FR', sv: 'sv-SE' };
 
+// The engine's own says `en-US`, whatever it is asked.
+function canonical(locales) {
+  const list = locales === undefined ? [] : typeof locales === 'string' ? [locales] : Array.from(locales, String);
+  return list.map((locale) => {
+    if (!/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i.test(locale)) throw new RangeError('Incorrect locale information provided');
+    const [language, ...rest] = locale.toLowerCase().split('-');
+    const extension = rest.findIndex((part) => part.length === 1);
+    const named = rest.map((part, i) => {
+      if (extension >= 0 && i >= extension) return part;
+      return part.length === 4 && !/^\d/.test(part) ? part[0].toUpperCase() + part.slice(1) : part.length === 2 ? part.toUpperCase() : part;
+    });
+    return [language, ...named].join('-');
+  });
+}
+
 // The first of the wanted locales that is known, or undefined.
 export function known(locales) {
-  for (const locale of Intl.getCanonicalLocales(locales)) {
+  for (const locale of canonical(locales)) {
     const tag = locale.split('-u-')[0];
     const found = tag in LOCALES ? tag : (DEFAULTS[tag] ?? DEFAULTS[tag.split('-').slice(0, 2).join('-')] ?? DEFAULTS[tag.split('-')[0]]);
     if (found !== undefined) return found;
@@ -417,11 +432,12 @@ function constructor(name, Class, Base) {
   make.prototype = Class.prototype;
   define(Class.prototype, 'constructor', make);
   define(Class.prototype, Symbol.toStringTag, `Intl.${name}`);
-  make.supportedLocalesOf = (locales) => Intl.getCanonicalLocales(locales).filter((locale) => known(locale) !== undefined);
+  make.supportedLocalesOf = (locales) => canonical(locales).filter((locale) => known(locale) !== undefined);
   return make;
 }
 
 export function install() {
+  Intl.getCanonicalLocales = canonical;
   Intl.DateTimeFormat = constructor('DateTimeFormat', Dates, Intl.DateTimeFormat);
   Intl.NumberFormat = constructor('NumberFormat', Numbers, Intl.NumberFormat);
   for (const [method, [fields, defaults]] of Object.entries(METHODS)) {
