@@ -111,6 +111,7 @@ impl Load {
         // What is under way is not to fall into the next server's turn.
         self.over = true;
         self.serve_until(Instant::now() + PATIENCE)?;
+        ensure!(self.waiting == 0, "{} requests had no answer {} s after the end", self.waiting, PATIENCE.as_secs());
         Ok(Loaded { rate, own_us })
     }
 
