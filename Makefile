@@ -17,6 +17,7 @@ test: tools tools-servers lint ## Everything that CI runs: format, lints, docs, 
 
 lint: ## Format, lints, documentation
 	cargo fmt --all --check
+	@guest-sdk/js/build lint
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 

@@ -165,9 +165,6 @@ function bindContext(fn) {
   };
 }
 
-// Each invocation begins without a store, whatever the one before has entered: called without an argument.
-const forgetStores = exchange;
-
 export {
   AsyncLocalStorage,
   AsyncResource,
@@ -179,7 +176,6 @@ export {
   _captureContext,
   _restoreContext,
   bindContext,
-  forgetStores,
 };
 
 export default {

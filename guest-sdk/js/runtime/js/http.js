@@ -1,8 +1,7 @@
 // HTTP handlers: `(req, resp, context)`.
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
-import { copy, original } from '__wasm_rquickjs_builtin/wisp/copies';
-import { begin, failUnhandled, isCurrent, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
-import { contextOf } from '__wasm_rquickjs_builtin/wisp/context';
+import { original } from '__wasm_rquickjs_builtin/wisp/copies';
+import { KEPT, failUnhandled, faster, isCurrent, keep, respond } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { bufferOf, isThenable } from '__wasm_rquickjs_builtin/wisp/event';
 import { Buffer } from 'node:buffer';
 import { IncomingMessage } from 'node:http';
@@ -86,14 +85,9 @@ Request.prototype._read = function () {};
 Request.prototype._destroy = function (error, callback) {
   callback(error);
 };
-const REQUEST = original(Request.prototype, { method: undefined, path: undefined, url: undefined }, { _wispCall: undefined });
-const REQUEST_WITH_BODY = original(Request.prototype, { method: undefined, path: undefined, url: undefined, body: undefined }, { _wispCall: undefined, _wispBody: undefined });
-
-function requestOf(invocation, method, path, url, bytes) {
-  if (bytes === undefined) return copy(REQUEST, method, path, url, invocation);
-  const body = bufferOf(bytes);
-  return copy(REQUEST_WITH_BODY, method, path, url, body, invocation, body);
-}
+keep(KEPT.REQUEST, original(Request.prototype, { method: undefined, path: undefined, url: undefined }, { _wispCall: undefined }));
+keep(KEPT.REQUEST_WITH_BODY, original(Request.prototype, { method: undefined, path: undefined, url: undefined, body: undefined }, { _wispCall: undefined, _wispBody: undefined }));
+keep(KEPT.BUFFER_OF, bufferOf);
 
 // Plain properties and a flat list: private fields and a Map would cost more than the rest of a short handler's call.
 function Response() {}
@@ -107,7 +101,7 @@ Response.prototype = {
 
   setHeader(key, value) {
     if (typeof key !== 'string') throw new TypeError('the name of a header must be a string');
-    const name = LOWER[key] ?? lowerCase(key);
+    const name = key.toLowerCase();
     const headers = this._wispHeaders;
     if (headers === null) {
       this._wispHeaders = [name, value];
@@ -142,24 +136,9 @@ Response.prototype = {
   },
 };
 
+for (const name of ['setStatusCode', 'setHeader', 'send']) Response.prototype[name] = faster(name, Response.prototype[name]);
 // `_wispHeaders` has lower-case names and values in turn, and is null without any.
-const RESPONSE = original(Response.prototype, {}, { _wispCall: undefined, _wispStatus: 200, _wispHeaders: null, _wispSent: false });
-
-// Names of headers in lower case, by what handlers write: a function uses few, again and again.
-const LOWER = Object.create(null);
-const LOWER_LIMIT = 1000;
-let lowerCount = 0;
-
-function lowerCase(key) {
-  const name = key.toLowerCase();
-  if (lowerCount < LOWER_LIMIT) {
-    lowerCount++;
-    LOWER[key] = name;
-  }
-  return name;
-}
-
-for (const name of ['Content-Type', 'content-type', 'Cache-Control', 'Location', 'Set-Cookie', 'ETag', 'Access-Control-Allow-Origin']) lowerCase(name);
+keep(KEPT.RESPONSE, original(Response.prototype, {}, { _wispCall: undefined, _wispStatus: 200, _wispHeaders: null, _wispSent: false }));
 
 function headerAt(headers, name) {
   if (headers !== null) for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return i;
@@ -194,13 +173,11 @@ function expanded(headers) {
   return flat;
 }
 
-export function invoke(handler, method, path, url, bytes, requestId, traceParent) {
-  const invocation = begin(requestId);
+// What a handler returned, if that is an object: a promise of nothing, at most.
+keep(KEPT.LATER, (invocation, returned) => {
   try {
-    const request = requestOf(invocation, method, path, url, bytes);
-    const returned = handler(request, copy(RESPONSE, invocation), contextOf(requestId, 0, traceParent));
-    if (returned !== undefined && isThenable(returned)) returned.then(undefined, (error) => failUnhandled(invocation, error));
+    if (isThenable(returned)) returned.then(undefined, (error) => failUnhandled(invocation, error));
   } catch (error) {
     failUnhandled(invocation, error);
   }
-}
+});

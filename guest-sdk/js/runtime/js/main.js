@@ -4,11 +4,11 @@ import * as cloudbase from '__wasm_rquickjs_builtin/wisp/cloudbase';
 import * as console from '__wasm_rquickjs_builtin/wisp/console';
 import * as event from '__wasm_rquickjs_builtin/wisp/event';
 import * as hooks from '__wasm_rquickjs_builtin/wisp/hooks';
-import * as http from '__wasm_rquickjs_builtin/wisp/http';
+import '__wasm_rquickjs_builtin/wisp/http';
 import * as server from '__wasm_rquickjs_builtin/wisp/server';
 import * as web from '__wasm_rquickjs_builtin/wisp/web';
 import * as timers from '__wasm_rquickjs_builtin/wisp_timers';
-import { begin, failUnhandled, failWith, succeed, uncaught } from '__wasm_rquickjs_builtin/wisp/invocation';
+import { KEPT, answer, begin, failUnhandled, failWith, keep, pending, succeed, uncaught } from '__wasm_rquickjs_builtin/wisp/invocation';
 import { describe, guess, load, loaded, prepare } from '__wasm_rquickjs_builtin/wisp/load';
 import { park, refreshEnvironment, resume } from '__wasm_rquickjs_builtin/wisp/resume';
 
@@ -19,7 +19,7 @@ let waiting = null;
 function whenLoaded(requestId, go) {
   const source = waiting;
   const invocation = begin(requestId);
-  load(source).then(
+  loadHandler(source).then(
     () => {
       waiting = null;
       go();
@@ -36,7 +36,19 @@ function refuse(requestId, kind) {
 }
 
 // What the turn that a call began must still do; without anything, none of it is asked for.
-const pending = globalThis.__wasm_rquickjs_turn_pending;
+const { ticks, rejections } = globalThis.__wasm_rquickjs_turn;
+keep(KEPT.TICKS, ticks);
+keep(KEPT.REJECTIONS, rejections);
+
+// Loads the sources, and tells the engine the handler of requests, which it calls by itself from then on.
+async function loadHandler(source) {
+  await load(source);
+  if (takesRequests()) keep(KEPT.HANDLER, loaded.handler);
+}
+
+function takesRequests() {
+  return loaded.style === 'http' || (loaded.style === 'event' && loaded.http);
+}
 
 // What answers events and requests, found out at the first of them: comparing texts costs more than calling a function.
 let answerEvent;
@@ -58,14 +70,14 @@ function eventAnswer() {
 // `bytes` is undefined for a request without a body.
 function takeRequest(bytes, method, path, url, requestId, traceParent) {
   if (waiting !== null) return whenLoaded(requestId, () => takeRequest(bytes, method, path, url, requestId, traceParent));
-  (answerRequest ??= requestAnswer())(loaded.handler, method, path, url, bytes, requestId, traceParent);
+  (answerRequest ??= requestAnswer())(bytes, method, path, url, requestId, traceParent);
   return pending();
 }
 
 function requestAnswer() {
-  if (loaded.style === 'http' || (loaded.style === 'event' && loaded.http)) return http.invoke;
-  if (loaded.style === 'server') return (handler, method, path, url, bytes, requestId) => server.handleHttp(method, path, url, bytes, requestId);
-  return (handler, method, path, url, bytes, requestId) => refuse(requestId, 'HTTP requests');
+  if (takesRequests()) return answer;
+  if (loaded.style === 'server') return (bytes, method, path, url, requestId) => server.handleHttp(method, path, url, bytes, requestId);
+  return (bytes, method, path, url, requestId) => refuse(requestId, 'HTTP requests');
 }
 
 function runHook(name, requestId, traceParent) {
@@ -92,7 +104,7 @@ native.register({
       }
       return;
     }
-    load(source).then(() => succeed(invocation, describe()), (error) => failUnhandled(invocation, error));
+    loadHandler(source).then(() => succeed(invocation, describe()), (error) => failUnhandled(invocation, error));
   },
   park() {
     park();

@@ -12,8 +12,8 @@ use std::{
 use rquickjs::{CatchResultExt as _, Ctx, Function, Persistent, qjs};
 
 use crate::{
-    engine,
     bindings::wisp::function::types::{Failure, FailureKind},
+    engine,
     internal::{self, runtime_services::with_component_context},
     native::milliseconds,
 };
@@ -27,7 +27,11 @@ pub(crate) enum Outcome {
     Nothing,
     Bytes(Vec<u8>),
     /// The headers are packed: see `packed-http-response`.
-    Response { status: u16, headers: Vec<u8>, body: Vec<u8> },
+    Response {
+        status: u16,
+        headers: Vec<u8>,
+        body: Vec<u8>,
+    },
     Text(String),
     Failure(Failure),
 }

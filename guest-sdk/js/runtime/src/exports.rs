@@ -48,16 +48,17 @@ impl event_handler::Guest for Runtime {
 impl packed_http_handler::Guest for Runtime {
     fn handle(head: Vec<u8>, body: Vec<u8>) -> Result<PackedHttpResponse, Failure> {
         resume()?;
+        request::set_current(Some(Request::new(head)));
         let outcome = calls::run(|ctx, functions| {
-            let request = Request::new(head);
-            let handle = functions.http.clone().restore(ctx)?;
             let body = if body.is_empty() { None } else { Some(ArrayBuffer::new(ctx.clone(), body)?.into_value()) };
-            let texts = engine::texts(
-                ctx,
-                [request.method(), request.path(), request.url(), request.id(), request.trace_parent()],
-            );
-            request::set_current(Some(request));
-            engine::call(ctx, &handle, texts, body).map(Some)
+            request::with_current(|request| {
+                let texts = [request.method(), request.path(), request.url(), request.id(), request.trace_parent()];
+                match engine::request(ctx, body.as_ref(), texts)? {
+                    Some(is_pending) => Ok(Some(is_pending)),
+                    // Servers, and sources that are not loaded yet.
+                    None => engine::call(ctx, &functions.http.clone().restore(ctx)?, texts, body).map(Some),
+                }
+            })
         });
         request::set_current(None);
         let (status_code, headers, body) = match outcome {

@@ -42,8 +42,26 @@ macro_rules! modules {
 }
 
 /// Our modules. Functions cannot import them: the prefix is kept from them.
-const MODULES: [(&str, &str); 15] =
-    modules!["cloudbase", "console", "context", "copies", "errors", "event", "hooks", "http", "intl", "invocation", "load", "main", "resume", "server", "web"];
+const MODULES: [(&str, &str); 18] = modules![
+    "cloudbase",
+    "console",
+    "context",
+    "copies",
+    "dispatch",
+    "errors",
+    "event",
+    "hooks",
+    "http",
+    "intl",
+    "invocation",
+    "load",
+    "local",
+    "main",
+    "platform",
+    "resume",
+    "server",
+    "web"
+];
 
 const NATIVE: &str = "__wasm_rquickjs_builtin/wisp_native";
 const TIMERS: (&str, &str) = ("__wasm_rquickjs_builtin/wisp_timers", include_str!("js/timers.js"));
@@ -59,5 +77,8 @@ fn add_natives(loader: rquickjs::loader::ModuleLoader) -> rquickjs::loader::Modu
 }
 
 fn add_sources(loader: rquickjs::loader::BuiltinLoader) -> rquickjs::loader::BuiltinLoader {
-    MODULES.iter().chain([&TIMERS, &SOURCE_MAPS]).fold(loader, |loader, (name, source)| loader.with_module(*name, *source))
+    MODULES
+        .iter()
+        .chain([&TIMERS, &SOURCE_MAPS])
+        .fold(loader, |loader, (name, source)| loader.with_module(*name, *source))
 }

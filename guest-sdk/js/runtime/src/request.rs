@@ -1,6 +1,6 @@
 //! The HTTP request that runs: its texts as the host gave them, and strings of those that are asked for.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ffi::c_int};
 
 use rquickjs::{Array, Ctx};
 
@@ -61,7 +61,8 @@ impl Request {
     /// Queries and headers, each with what separates it from the next.
     fn queries_and_headers(&self) -> (&[u8], &[u8]) {
         let texts = self.head.get(self.ends[FIXED - 1] + 1..).unwrap_or_default();
-        let queries = std::str::from_utf8(self.text(FIXED - 1)).ok().and_then(|count| count.parse().ok()).unwrap_or(0_usize);
+        let queries =
+            std::str::from_utf8(self.text(FIXED - 1)).ok().and_then(|count| count.parse().ok()).unwrap_or(0_usize);
         if queries == 0 {
             return (&[], texts);
         }
@@ -72,13 +73,37 @@ impl Request {
     }
 }
 
+unsafe extern "C" {
+    /// The C library's looks at several bytes at a time.
+    fn memchr(bytes: *const u8, byte: c_int, length: usize) -> *const u8;
+}
+
 fn separators(texts: &[u8]) -> impl Iterator<Item = usize> {
-    texts.iter().enumerate().filter(|(_, byte)| **byte == SEPARATOR).map(|(at, _)| at)
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = texts.get(from..)?;
+        // SAFETY: only as many bytes are read as there are.
+        let found = unsafe { memchr(rest.as_ptr(), c_int::from(SEPARATOR), rest.len()) };
+        if found.is_null() {
+            return None;
+        }
+        let at = found.addr() - texts.as_ptr().addr();
+        from = at + 1;
+        Some(at)
+    })
 }
 
 /// Makes a request the one that JavaScript asks about; none: it has ended.
 pub(crate) fn set_current(request: Option<Request>) {
     CURRENT.set(request);
+}
+
+/// Lends the request that runs.
+///
+/// # Errors
+/// If none runs, and those of `of`.
+pub(crate) fn with_current<T>(of: impl FnOnce(&Request) -> rquickjs::Result<T>) -> rquickjs::Result<T> {
+    CURRENT.with_borrow(|request| request.as_ref().map_or(Err(rquickjs::Error::Unknown), of))
 }
 
 fn of_current<T: Default>(get: impl FnOnce(&Request) -> T) -> T {

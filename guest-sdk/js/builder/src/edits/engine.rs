@@ -178,7 +178,11 @@ fn counts(engine: &Path) -> anyhow::Result<()> {
     ] {
         edit(&format!("{before}--JS_REF_COUNT({name}){after}"), &format!("{before}js_ref_down({name}){after}"), 1)?;
     }
-    edit("                JS_REF_COUNT(str)--;\n            return i;", "                js_ref_down(str);\n            return i;", 1)
+    edit(
+        "                JS_REF_COUNT(str)--;\n            return i;",
+        "                js_ref_down(str);\n            return i;",
+        1,
+    )
 }
 
 /// Puts our own parts of the engine behind its own: they need its structures.

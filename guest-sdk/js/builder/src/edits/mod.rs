@@ -181,27 +181,27 @@ fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
         "    return globalThis[Symbol.for('wisp.localRequest')]?.(opts, callback) ?? new ClientRequest(opts, callback);",
         1,
     )?;
-    // Whether a turn has anything left to do is asked from within its own call: two calls from Rust would find out that most
+    // Whether a turn has anything left to do is asked by a look at two arrays: two calls from Rust would find out that most
     // have nothing.
     replace(
         crate_,
         "src/builtin/process.js",
         "globalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
-        "var _hadRejection = false;\nglobalThis.__wasm_rquickjs_turn_pending = () => _hadRejection || __nextTickQueue.length > 0;\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
+        "const _rejections = [];\nglobalThis.__wasm_rquickjs_turn = { ticks: __nextTickQueue, rejections: _rejections };\n\nglobalThis.__wasm_rquickjs_ignore_unhandled_rejection = function(promise) {",
         1,
     )?;
     for (from, to) in [
         (
             "        _pendingRejections.set(promise, { reason });\n",
-            "        _hadRejection = true;\n        _pendingRejections.set(promise, { reason });\n",
+            "        _rejections[0] = true;\n        _pendingRejections.set(promise, { reason });\n",
         ),
         (
             "            _pendingRejectionHandled.add(promise);\n",
-            "            _hadRejection = true;\n            _pendingRejectionHandled.add(promise);\n",
+            "            _rejections[0] = true;\n            _pendingRejectionHandled.add(promise);\n",
         ),
         (
             "    if (_pendingRejectionHandled.size === 0 && _pendingRejections.size === 0) {\n        return 0;\n",
-            "    if (_pendingRejectionHandled.size === 0 && _pendingRejections.size === 0) {\n        _hadRejection = false;\n        return 0;\n",
+            "    if (_pendingRejectionHandled.size === 0 && _pendingRejections.size === 0) {\n        _rejections.length = 0;\n        return 0;\n",
         ),
     ] {
         replace(crate_, "src/builtin/process.js", from, to, 1)?;
