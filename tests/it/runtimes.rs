@@ -110,6 +110,32 @@ async fn the_template_flask_keeps_notes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_server_takes_requests_events_and_its_initializer() {
+    let host = served("js-server").await;
+    let answer = host.get("js-server", "/a?name=Ada").await;
+    assert_eq!(answer.json(), json!({ "greeting": "Welcome, Ada!", "path": "/a" }));
+    assert_eq!(host.invoke("js-server", "loud").await.text(), "LOUD");
+    host.logs("js-server", "4 characters came").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_js_cloudbase_answers_in_the_forms_of_cloudbase() {
+    let host = served("js-cloudbase").await;
+    let page = host.get("js-cloudbase", "/page?name=Ada").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.text(), "<h1>Hello, Ada</h1>");
+    let answer = host.get("js-cloudbase", "/a?b=c").await.json();
+    assert_eq!((&answer["path"], &answer["query"]), (&json!("/a"), &json!({ "b": "c" })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_asgi_keeps_its_state() {
+    let host = served("asgi").await;
+    assert_eq!(host.get("asgi", "/?name=Ada").await.json(), json!({ "served": ["Ada"] }));
+    assert_eq!(host.get("asgi", "/").await.json(), json!({ "served": ["Ada", "stranger"] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sources_see_nothing_of_the_start_that_a_javascript_runtime_has_behind_it() {
     let mut drawn = Vec::new();
     for greeting in ["hello", "good evening"] {

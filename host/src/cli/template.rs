@@ -87,12 +87,18 @@ pub(super) enum Template {
     TsEvent,
     /// An Express application
     Express,
+    /// A server in JavaScript that takes requests, events and an initializer
+    JsServer,
+    /// A CloudBase function in JavaScript
+    JsCloudbase,
     /// An event function in Python that sums up a table
     PythonEvent,
     /// A WSGI function in Python that says what it was asked
     PythonHttp,
     /// A Flask application
     Flask,
+    /// A Starlette application
+    Asgi,
     /// A search in JavaScript whose index is made once, at deploy
     JsSnapshot,
     /// A function in JavaScript that a timer calls
@@ -133,9 +139,12 @@ impl Template {
             Self::JsHttp => "js-http",
             Self::TsEvent => "ts-event",
             Self::Express => "express",
+            Self::JsServer => "js-server",
+            Self::JsCloudbase => "js-cloudbase",
             Self::PythonEvent => "python-event",
             Self::PythonHttp => "python-http",
             Self::Flask => "flask",
+            Self::Asgi => "asgi",
             Self::JsSnapshot => "js-snapshot",
             Self::JsTimer => "js-timer",
             Self::JsBucket => "js-bucket",
@@ -200,6 +209,8 @@ impl Template {
             | Self::Express
             | Self::PythonHttp
             | Self::Flask => Trial::Get(""),
+            Self::JsServer | Self::Asgi => Trial::Get("?name=Ada"),
+            Self::JsCloudbase => Trial::Get("page?name=Ada"),
             Self::JsHttpComponentize => Trial::Get("todos"),
             Self::JsSnapshot => Trial::Get("?q=wool"),
             Self::JsTimer => Trial::Command("wisp trigger fire tick"),
@@ -229,9 +240,12 @@ impl Template {
             Self::JsHttp => template!("js-http", "index.js", "wisp.toml"),
             Self::TsEvent => template!("ts-event", "index.ts", "wisp.toml"),
             Self::Express => template!("express", "index.js", "package.json", "wisp.toml"),
+            Self::JsServer => template!("js-server", "index.js", "wisp.toml"),
+            Self::JsCloudbase => template!("js-cloudbase", "index.js", "wisp.toml"),
             Self::PythonEvent => template!("python-event", "main.py", "wisp.toml"),
             Self::PythonHttp => template!("python-http", "main.py", "wisp.toml"),
             Self::Flask => template!("flask", "app.py", "requirements.txt", "wisp.toml"),
+            Self::Asgi => template!("asgi", "main.py", "requirements.txt", "wisp.toml"),
             Self::JsSnapshot => template!("js-snapshot", "index.js", "articles.csv", "wisp.toml"),
             Self::JsTimer => template!("js-timer", "index.js", "wisp.toml"),
             Self::JsBucket => template!("js-bucket", "index.js", "uploads/.gitkeep", "wisp.toml"),

@@ -42,8 +42,8 @@ macro_rules! modules {
 }
 
 /// Our modules. Functions cannot import them: the prefix is kept from them.
-const MODULES: [(&str, &str); 14] =
-    modules!["cloudbase", "console", "context", "copies", "errors", "event", "hooks", "http", "invocation", "load", "main", "resume", "server", "web"];
+const MODULES: [(&str, &str); 15] =
+    modules!["cloudbase", "console", "context", "copies", "errors", "event", "hooks", "http", "intl", "invocation", "load", "main", "resume", "server", "web"];
 
 const NATIVE: &str = "__wasm_rquickjs_builtin/wisp_native";
 const TIMERS: (&str, &str) = ("__wasm_rquickjs_builtin/wisp_timers", include_str!("js/timers.js"));

@@ -27,12 +27,15 @@ from . import ssl_module, standard_library
 sys.modules["ssl"] = ssl_module
 standard_library.preload()
 
-from . import event_loop, failures, loading, logs, network_guard, patches, snapshot, warm_up
+from . import event_loop, failures, hashes, loading, logs, network_guard, patches, snapshot, warm_up, zones
 
+zones.pack()
 standard_library.take_in()
 logs.install()
 event_loop.install()
 patches.install()
+hashes.install()
+zones.install()
 warm_up.run()
 
 program: loading.Program | None = None
