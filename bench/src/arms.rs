@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use crate::{
     CONNECTIONS,
     alike::{self, Answer},
-    load, native,
+    load::{self, Loaded},
+    native,
     peers::{self, Peer},
     process::Server,
     wisp,
@@ -49,6 +50,16 @@ struct Turn {
     rate: f64,
     /// Processor time of the server's processes for each request, in microseconds.
     cpu_us: f64,
+    /// The same of the load itself.
+    load_us: f64,
+}
+
+/// Medians of the turns of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Medians {
+    pub(crate) rate: f64,
+    pub(crate) cpu_us: f64,
+    pub(crate) load_us: f64,
 }
 
 /// Starts the servers that are wanted; all if none is named.
@@ -125,9 +136,9 @@ impl Arm {
 
     fn loaded(&self, server: &Server, turn: Duration) -> anyhow::Result<Turn> {
         let before = server.cpu_time();
-        let rate = load::run(server.address, &self.path, self.headers, CONNECTIONS, turn)?;
+        let Loaded { rate, own_us } = load::run(server.address, &self.path, self.headers, CONNECTIONS, turn)?;
         let cpu = server.cpu_time().saturating_sub(before).as_secs_f64();
-        Ok(Turn { rate, cpu_us: cpu * 1e6 / (rate * turn.as_secs_f64()).max(1.0) })
+        Ok(Turn { rate, load_us: own_us, cpu_us: cpu * 1e6 / (rate * turn.as_secs_f64()).max(1.0) })
     }
 
     /// What was measured so far is not counted.
@@ -144,10 +155,14 @@ impl Arm {
         self.server.as_ref().err().map(String::as_str)
     }
 
-    /// Medians of requests a second, and of processor time a request in microseconds.
-    pub(crate) fn medians(&self) -> Result<(f64, f64), String> {
+    /// Medians of its turns.
+    pub(crate) fn medians(&self) -> Result<Medians, String> {
         self.server.as_ref().map_err(String::clone)?;
         let median = |of: fn(&Turn) -> f64| crate::median(self.turns.iter().map(of).collect());
-        Ok((median(|turn| turn.rate), median(|turn| turn.cpu_us)))
+        Ok(Medians {
+            rate: median(|turn| turn.rate),
+            cpu_us: median(|turn| turn.cpu_us),
+            load_us: median(|turn| turn.load_us),
+        })
     }
 }

@@ -70,6 +70,7 @@ fn running() -> MutexGuard<'static, Vec<Pid>> {
 ///
 /// # Errors
 /// If the signals cannot be listened to.
+#[allow(clippy::exit, reason = "the end that the signal asks for, wherever the other threads are")]
 pub(crate) fn end_all_on_signals() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();

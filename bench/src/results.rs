@@ -6,15 +6,12 @@ use ::wisp::bench::machine::{Calibration, Machine, Noise};
 
 use crate::{
     CONNECTIONS,
-    arms::Arm,
+    arms::{Arm, Medians},
     cold::Cold,
     density::{self, Density},
     edit::Edit,
     peers,
 };
-
-/// Requests a second and processor time a request in microseconds, or why there are none.
-type Rates = Result<(f64, f64), String>;
 
 /// All that was measured.
 pub(crate) struct Results {
@@ -23,7 +20,7 @@ pub(crate) struct Results {
     rounds: usize,
     turn: Duration,
     /// By name.
-    arms: Vec<(&'static str, Rates)>,
+    arms: Vec<(&'static str, Result<Medians, String>)>,
     pub(crate) cold: Vec<Cold>,
     pub(crate) density: Option<Density>,
     pub(crate) edits: Vec<Edit>,
@@ -82,7 +79,7 @@ impl Results {
 
     fn rate(&self, name: &str) -> Option<f64> {
         let (_, measured) = self.arms.iter().find(|(arm, _)| *arm == name)?;
-        measured.as_ref().ok().map(|(rate, _)| *rate)
+        measured.as_ref().ok().map(|medians| medians.rate)
     }
 
     /// The page.
@@ -174,22 +171,22 @@ impl Results {
         let _ = write!(
             text,
             "\n## Throughput\n\nA closed loop of {CONNECTIONS} keep-alive connections; every server is a process of its own, \
-             the load shares the cores with it. Median of {} rounds of {} s, in turns.\n\n| server | requests/s | of native | \
-             processor time a request |\n|---|---:|---:|---:|\n",
+             the load, one thread, shares the cores with it. Median of {} rounds of {} s, in turns.\n\n| server | requests/s | \
+             of native | processor time a request | of the load |\n|---|---:|---:|---:|---:|\n",
             self.rounds,
             self.turn.as_secs_f64()
         );
         let native = self.rate("native hyper");
         for (name, measured) in &self.arms {
-            let (rate, cpu) = match measured {
+            let Medians { rate, cpu_us, load_us } = match measured {
                 Ok(measured) => measured,
                 Err(reason) => {
-                    let _ = writeln!(text, "| {name} | not measured: {} | | |", cell(reason));
+                    let _ = writeln!(text, "| {name} | not measured: {} | | | |", cell(reason));
                     continue;
                 }
             };
             let share = native.map_or_else(|| "–".into(), |native| format!("{:.2}", rate / native));
-            let _ = writeln!(text, "| {name} | {rate:.0} | {share} | {cpu:.1} µs |");
+            let _ = writeln!(text, "| {name} | {rate:.0} | {share} | {cpu_us:.1} µs | {load_us:.1} µs |");
         }
     }
 

@@ -111,7 +111,8 @@ fn a_cold_start_is_shown_stage_by_stage() {
         ]
     );
     // A command runs once, so it has no warm call.
-    let stages = ["read", "check", "verify", "map", "link", "instantiate", "first call", "teardown"];
+    let stages =
+        ["read", "check", "verify", "map", "link", "instantiate", "first call", "teardown", "instantiate again"];
     let sums = ["instance: instantiate to first answer", "all: file to first answer"];
     for (section, runs) in sections.iter().zip([3, 2]) {
         assert_eq!(names(&section["rows"]), [&stages[..], &sums[..]].concat());

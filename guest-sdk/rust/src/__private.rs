@@ -4,14 +4,13 @@
 
 use crate::{
     Error, bindings,
-    http::{FromBody, IntoResponse, Request, record},
+    http::{FromBody, IntoResponse, Request, packed},
     panics,
 };
 
 pub use crate::{
-    bindings::imports::wisp::function::types::{
-        Context as WitContext, Failure, HttpRequest as WitRequest, HttpResponse as WitResponse,
-    },
+    bindings::imports::wisp::function::types::{Context as WitContext, Failure, PackedHttpResponse as WitResponse},
+    http::packed::Incoming,
     reactor::block_on,
 };
 
@@ -24,7 +23,7 @@ macro_rules! interfaces {
     };
 }
 
-interfaces!(after_restore, event_handler, http_handler, initializer, pre_freeze, pre_stop);
+interfaces!(after_restore, event_handler, initializer, packed_http_handler, pre_freeze, pre_stop);
 
 /// Where an exported function stands in the sources.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Place {
     /// The function's own, with this place in its stack trace.
     pub fn run<T>(
         &self,
-        context: WitContext,
+        context: impl Into<crate::Context>,
         call: impl FnOnce(crate::Context) -> Result<T, Error>,
     ) -> Result<T, Failure> {
         panics::install_hook();
@@ -51,9 +50,14 @@ impl Place {
     }
 }
 
+/// A request as the host passes it, and its context.
+pub fn open(head: Vec<u8>, body: Vec<u8>) -> (Incoming, crate::Context) {
+    packed::open(head, body)
+}
+
 /// The inner error is an answer: the request's body is not what the function takes.
-pub fn read_request<B: FromBody>(request: WitRequest) -> Result<Result<Request<B>, crate::http::Response>, Error> {
-    let (head, body) = record::read(request)?.into_parts();
+pub fn read_request<B: FromBody>(request: Incoming) -> Result<Result<Request<B>, crate::http::Response>, Error> {
+    let (head, body) = packed::read(request)?.into_parts();
     Ok(match B::from_body(body) {
         Ok(body) => Ok(Request::from_parts(head, body)),
         Err(reason) => Err(crate::http::bad_request(&reason)),
@@ -63,7 +67,7 @@ pub fn read_request<B: FromBody>(request: WitRequest) -> Result<Result<Request<B
 /// # Errors
 /// The answer cannot be made, such as one of a value that has no JSON.
 pub fn write_response(response: impl IntoResponse) -> Result<WitResponse, Error> {
-    response.into_response().map(record::write)
+    response.into_response().map(packed::write)
 }
 
 /// Chooses by type. The methods of `Tag<T>` are found before those of `&Tag<T>`, so that an impl for a single type goes

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::bindings::imports::wisp::function::{environment, types};
+use crate::{
+    bindings::imports::wisp::function::{environment, types},
+    text::Text,
+};
 
 /// The invocation that a function serves, and the function as it is configured.
 ///
@@ -10,10 +13,10 @@ use crate::bindings::imports::wisp::function::{environment, types};
 /// between instances that were started from one snapshot.
 #[derive(Clone, Debug)]
 pub struct Context {
-    request_id: String,
+    request_id: Text,
     deadline: SystemTime,
     retry_count: u32,
-    trace_parent: Option<String>,
+    trace_parent: Option<Text>,
 }
 
 /// The function as it is configured.
@@ -63,12 +66,16 @@ impl Context {
     /// A context for tests: of the first try of a request that may take an hour.
     pub fn new(request_id: impl Into<String>) -> Self {
         let deadline = SystemTime::now() + Duration::from_secs(3600);
-        Self { request_id: request_id.into(), deadline, retry_count: 0, trace_parent: None }
+        Self { request_id: Text::from(request_id.into()), deadline, retry_count: 0, trace_parent: None }
+    }
+
+    pub(crate) fn of_request(request_id: Text, deadline_ms: u64, trace_parent: Option<Text>) -> Self {
+        Self { request_id, deadline: instant(deadline_ms), retry_count: 0, trace_parent }
     }
 
     /// Identifies this invocation everywhere: in `x-fc-request-id` of the answer and on every line of the log.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        self.request_id.as_str()
     }
 
     /// The instant at which the host gives this invocation up.
@@ -88,7 +95,7 @@ impl Context {
 
     /// The W3C `traceparent` of the caller, if it sent one.
     pub fn trace_parent(&self) -> Option<&str> {
-        self.trace_parent.as_deref()
+        self.trace_parent.as_ref().map(Text::as_str)
     }
 
     /// The function as it is configured.
@@ -145,12 +152,16 @@ impl Context {
 impl From<types::Context> for Context {
     fn from(context: types::Context) -> Self {
         Self {
-            request_id: context.request_id,
-            deadline: UNIX_EPOCH + Duration::from_millis(context.deadline_ms),
+            request_id: context.request_id.into(),
+            deadline: instant(context.deadline_ms),
             retry_count: context.retry_count,
-            trace_parent: context.trace_parent,
+            trace_parent: context.trace_parent.map(Text::from),
         }
     }
+}
+
+fn instant(epoch_ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(epoch_ms)
 }
 
 /// Without the secret parts, which have no place in a log.

@@ -75,6 +75,7 @@ mod panics;
 mod payload;
 mod reactor;
 mod streams;
+mod text;
 pub mod time;
 
 pub use context::{Context, Credentials, FunctionInfo, ServiceInfo};

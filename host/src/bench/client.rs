@@ -1,13 +1,8 @@
 //! The HTTP/1.1 client of the measurements: one request at a time on a keep-alive connection.
 
-use std::{
-    fmt,
-    str::FromStr,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fmt, str::FromStr, thread, time::Duration};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
@@ -38,6 +33,11 @@ impl Target {
     pub fn new(authority: impl Into<String>, path: impl Into<String>) -> Self {
         let (authority, path) = (authority.into(), path.into());
         Self { authority, path, method: Method::GET, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// Host and port.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     fn request(&self) -> anyhow::Result<Request<Full<Bytes>>> {
@@ -91,40 +91,6 @@ pub fn probe(target: &Target, patience: Duration) -> anyhow::Result<()> {
             }
         }
     })
-}
-
-/// Requests of one connection, one after the other: for what happens once, such as a first request.
-pub struct Client {
-    runtime: tokio::runtime::Runtime,
-    connection: Connection,
-}
-
-impl Client {
-    /// Connects to the target's server.
-    ///
-    /// # Errors
-    /// If it cannot be reached.
-    pub fn connect(target: &Target) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut connection = Connection::new(target);
-        connection.sender = Some(runtime.block_on(connection.connect())?);
-        Ok(Self { runtime, connection })
-    }
-
-    /// Asks for a path, and says what the answer took, to its last byte.
-    ///
-    /// # Errors
-    /// If there is no answer, or one of another status than 2xx or 3xx.
-    pub fn get(&mut self, path: &str) -> anyhow::Result<Duration> {
-        path.clone_into(&mut self.connection.target.path);
-        let began = Instant::now();
-        let (status, body) = self.runtime.block_on(self.connection.ask())?;
-        let took = began.elapsed();
-        if !is_success(status) {
-            bail!("{} answers {status}: {}", self.connection.target, String::from_utf8_lossy(&body).trim());
-        }
-        Ok(took)
-    }
 }
 
 /// The load shares no thread with the server, even in one process.

@@ -26,11 +26,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use super::client::{Client, Target, probe};
 use super::{
     client::{Connection, is_success, on_own_thread},
     machine::sleep_until,
     samples::Samples,
+};
+pub use super::{
+    client::{Target, probe},
+    spinning::Client,
 };
 
 /// How long those that were due may still be sent after the end of an open loop; what is unsent then was not served.

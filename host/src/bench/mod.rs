@@ -5,6 +5,7 @@
 //! what the system says it takes. [`samples`] holds distributions, [`machine`] says where they were taken and whether the
 //! machine was quiet, [`page_cache`] makes a start truly cold.
 
+pub mod answer;
 pub mod call;
 mod client;
 pub mod density;
@@ -12,4 +13,5 @@ pub mod load;
 pub mod machine;
 pub mod page_cache;
 pub mod samples;
+mod spinning;
 pub mod stages;

@@ -49,11 +49,13 @@ pub enum Stage {
     WarmCall,
     /// The instance goes.
     Teardown,
+    /// Another one is made, in the same place and of code that is mapped already.
+    InstantiateAgain,
 }
 
 impl Stage {
     /// All, in their order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Check,
         Self::Compile,
@@ -65,6 +67,7 @@ impl Stage {
         Self::FirstCall,
         Self::WarmCall,
         Self::Teardown,
+        Self::InstantiateAgain,
     ];
 
     /// What it is called.
@@ -81,6 +84,7 @@ impl Stage {
             Self::FirstCall => "first call",
             Self::WarmCall => "warm call",
             Self::Teardown => "teardown",
+            Self::InstantiateAgain => "instantiate again",
         }
     }
 
@@ -299,6 +303,10 @@ impl Starter {
         let began = Instant::now();
         drop(acquired);
         times.push((Stage::Teardown, began.elapsed()));
+        let began = Instant::now();
+        let again = revision.pool.acquire().await;
+        times.push((Stage::InstantiateAgain, began.elapsed()));
+        again.with_context(|| format!("function '{}' does not start again", function.name))?;
         Ok(memory)
     }
 }

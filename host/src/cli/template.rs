@@ -31,10 +31,10 @@ const SDK_FILES: &[(&str, &str)] = sdk!(
     "src/__private.rs",
     "src/bindings/after_restore.rs",
     "src/bindings/event_handler.rs",
-    "src/bindings/http_handler.rs",
     "src/bindings/imports.rs",
     "src/bindings/initializer.rs",
     "src/bindings/mod.rs",
+    "src/bindings/packed_http_handler.rs",
     "src/bindings/pre_freeze.rs",
     "src/bindings/pre_stop.rs",
     "src/client.rs",
@@ -42,7 +42,7 @@ const SDK_FILES: &[(&str, &str)] = sdk!(
     "src/error.rs",
     "src/http/body.rs",
     "src/http/mod.rs",
-    "src/http/record.rs",
+    "src/http/packed.rs",
     "src/http/response.rs",
     "src/lib.rs",
     "src/net/address.rs",
@@ -52,6 +52,7 @@ const SDK_FILES: &[(&str, &str)] = sdk!(
     "src/payload.rs",
     "src/reactor.rs",
     "src/streams.rs",
+    "src/text.rs",
     "src/time.rs",
 );
 

@@ -1,6 +1,6 @@
 //! Where to enter a component: its exports, found once when it is deployed.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -42,6 +42,9 @@ pub(crate) struct FunctionPre {
     pub(crate) pre_stop: Option<ComponentExportIndex>,
     /// Called once in each new instance, before everything else.
     pub(crate) after_restore: Option<ComponentExportIndex>,
+    /// Whether the functions behind the exports were found to have the contract's types, which are the component's and so
+    /// the same in each instance.
+    pub(crate) is_checked: AtomicBool,
     /// For a language runtime that loads the sources in each instance.
     pub(crate) preload: Option<Arc<Preload>>,
 }
@@ -107,6 +110,7 @@ impl FunctionPre {
             pre_freeze: find("pre-freeze", "pre-freeze", |it| it.pre_freeze),
             pre_stop: find("pre-stop", "pre-stop", |it| it.pre_stop),
             after_restore: find("after-restore", "after-restore", |it| it.after_restore).filter(|_| is_restored),
+            is_checked: AtomicBool::new(false),
             preload: None,
             pre,
         }

@@ -5,7 +5,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::Poll,
     time::{Instant, SystemTime},
 };
@@ -258,7 +258,7 @@ impl Instance {
         P: ComponentNamedList + Lower + Send + Sync + 'a,
         R: ComponentNamedList + Lift + Send + Sync + 'static + FunctionResult,
     {
-        #[allow(unsafe_code, reason = "`FunctionExports::new` checked these very types against the component's")]
+        #[allow(unsafe_code, reason = "`FunctionExports::of` checked these very types against the component's")]
         let function = unsafe { TypedFunc::<P, R>::new_unchecked(function) };
         self.calling = true;
         let result =
@@ -338,25 +338,50 @@ impl FunctionExports {
         store: &mut Store<Guest>,
         instance: &wasmtime::component::Instance,
     ) -> wasmtime::Result<Self> {
-        Ok(Self {
-            event: checked::<abi::EventParams<'_>, abi::EventResults>(
-                store,
-                instance,
-                "event-handler",
-                pre.event.as_ref(),
-            )?,
-            http: checked::<abi::HttpParams<'_>, abi::HttpResults>(store, instance, "http-handler", pre.http.as_ref())?,
-            packed_http: checked::<abi::PackedHttpParams<'_>, abi::PackedHttpResults>(
-                store,
-                instance,
+        let mut found = Found { store, instance, is_checked: pre.is_checked.load(Relaxed) };
+        let exports = Self {
+            event: found.typed::<abi::EventParams<'_>, abi::EventResults>("event-handler", pre.event.as_ref())?,
+            http: found.typed::<abi::HttpParams<'_>, abi::HttpResults>("http-handler", pre.http.as_ref())?,
+            packed_http: found.typed::<abi::PackedHttpParams<'_>, abi::PackedHttpResults>(
                 "packed-http-handler",
                 pre.packed_http.as_ref(),
             )?,
-            initializer: hook(store, instance, "initializer", pre.initializer.as_ref())?,
-            pre_freeze: hook(store, instance, "pre-freeze", pre.pre_freeze.as_ref())?,
-            pre_stop: hook(store, instance, "pre-stop", pre.pre_stop.as_ref())?,
-            after_restore: hook(store, instance, "after-restore", pre.after_restore.as_ref())?,
-        })
+            initializer: found.hook("initializer", pre.initializer.as_ref())?,
+            pre_freeze: found.hook("pre-freeze", pre.pre_freeze.as_ref())?,
+            pre_stop: found.hook("pre-stop", pre.pre_stop.as_ref())?,
+            after_restore: found.hook("after-restore", pre.after_restore.as_ref())?,
+        };
+        pre.is_checked.store(true, Relaxed);
+        Ok(exports)
+    }
+}
+
+/// The functions of a new instance.
+struct Found<'a> {
+    store: &'a mut Store<Guest>,
+    instance: &'a wasmtime::component::Instance,
+    /// Whether those of an earlier instance had the contract's types: comparing them takes a part of a start.
+    is_checked: bool,
+}
+
+impl Found<'_> {
+    fn hook(&mut self, interface: &str, export: Option<&ComponentExportIndex>) -> wasmtime::Result<Option<Func>> {
+        self.typed::<abi::HookParams<'_>, abi::HookResults>(interface, export)
+    }
+
+    /// The function behind an export, if its type is the contract's.
+    fn typed<P, R>(&mut self, interface: &str, export: Option<&ComponentExportIndex>) -> wasmtime::Result<Option<Func>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let Some(export) = export else { return Ok(None) };
+        if self.is_checked {
+            return Ok(self.instance.get_func(&mut *self.store, export));
+        }
+        let function = self.instance.get_typed_func::<P, R>(&mut *self.store, export);
+        let context = || format!("the function of wisp:function/{interface}@1.0.0 is not the contract's");
+        Ok(Some(*function.with_context(context)?.func()))
     }
 }
 
@@ -379,38 +404,10 @@ async fn restore(
         retry_count: 0,
         trace_parent: None,
     };
-    #[allow(unsafe_code, reason = "`FunctionExports::new` checked these very types against the component's")]
+    #[allow(unsafe_code, reason = "`FunctionExports::of` checked these very types against the component's")]
     let hook = unsafe { TypedFunc::<abi::HookParams<'_>, abi::HookResults>::new_unchecked(*hook) };
     let (result,) = timed(store, deadline, async |store| hook.call_async(store, (&context,)).await).await?;
     result.map_err(CallError::from_failure)
-}
-
-fn hook(
-    store: &mut Store<Guest>,
-    instance: &wasmtime::component::Instance,
-    interface: &str,
-    export: Option<&ComponentExportIndex>,
-) -> wasmtime::Result<Option<Func>> {
-    checked::<abi::HookParams<'_>, abi::HookResults>(store, instance, interface, export)
-}
-
-/// The function behind an export, if its type is the contract's.
-fn checked<P, R>(
-    store: &mut Store<Guest>,
-    instance: &wasmtime::component::Instance,
-    interface: &str,
-    export: Option<&ComponentExportIndex>,
-) -> wasmtime::Result<Option<Func>>
-where
-    P: ComponentNamedList + Lower,
-    R: ComponentNamedList + Lift,
-{
-    let checked = |export| {
-        let function = instance.get_typed_func::<P, R>(store, export);
-        let context = || format!("the function of wisp:function/{interface}@1.0.0 is not the contract's");
-        Ok(*function.with_context(context)?.func())
-    };
-    export.map(checked).transpose()
 }
 
 /// Runs a future of the guest under both enforcers of the deadline: the epoch for a guest that is busy, this timer for

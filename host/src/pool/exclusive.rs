@@ -32,7 +32,7 @@ impl Pool {
     /// Takes an instance back, or ends it.
     fn put_back(&self, pooled: Box<Pooled>) {
         if !self.is_wanted(&pooled.instance) {
-            return self.stop(pooled);
+            return self.stop_after_answer(pooled);
         }
         let has_hook = pooled.instance.is_initialized() && pooled.instance.has_hook(Hook::PreFreeze);
         if has_hook && self.begin_freezing() {

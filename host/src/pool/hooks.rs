@@ -24,6 +24,16 @@ impl Pool {
         tokio::spawn(async move { pool.call_hook(&mut pooled.instance, Hook::PreStop).await });
     }
 
+    /// The same for an instance whose call is over just now. Giving its memory back takes microseconds, which the caller's
+    /// answer is not to wait for: a task that this one spawns runs behind it, on the same worker.
+    pub(super) fn stop_after_answer(&self, pooled: Box<Pooled>) {
+        if !pooled.instance.is_reusable() || tokio::runtime::Handle::try_current().is_err() {
+            return self.stop(pooled);
+        }
+        let pool = self.clone();
+        tokio::spawn(async move { pool.stop(pooled) });
+    }
+
     pub(super) async fn call_hook(&self, instance: &mut Instance, hook: Hook) {
         let id = RequestId::new();
         let result = instance.call_hook(&own_call(&id, self.function().hook_timeout), hook).await;

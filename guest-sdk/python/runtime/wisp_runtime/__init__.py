@@ -4,6 +4,7 @@ component           what the host calls: the exports of the world
 loading             a function's sources → a handler and hooks, and what they are
 references          `file.function` → an object of the user's, or an error that says what is wrong with it
 events, wsgi, asgi  the programming styles
+request_texts       the texts of a request as the host hands them over
 responses           an application's answer → the host's record
 context             the `context` that handlers get, and the common facts of the instance
 logs, failures      what the function writes, and how it fails

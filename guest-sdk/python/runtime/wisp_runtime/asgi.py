@@ -3,7 +3,9 @@
 import asyncio
 
 from . import event_loop
-from .responses import response
+from .context import RequestContext
+from .request_texts import METHOD, PATH, REST, URL, client_and_headers, decoded
+from .responses import Response, checked_status, packed_bytes
 
 VERSION = {"version": "3.0", "spec_version": "2.4"}
 
@@ -25,33 +27,34 @@ class AsgiHandler:
         if self.lifespan is not None:
             event_loop.run(self.lifespan.stop())
 
-    def handle(self, request, context):
+    def handle(self, texts, body):
         self.start()
-        exchange = Exchange(request[-1])
-        event_loop.run(self.application(self.scope(request, context), exchange.receive, exchange.send))
+        exchange = Exchange(body)
+        event_loop.run(self.application(self.scope(texts), exchange.receive, exchange.send))
         return exchange.finish()
 
-    def scope(self, request, context) -> dict:
-        method, decoded, url, _, headers, client_ip, _ = request
-        path, _, query = url.partition("?")
-        headers = [(name.encode("latin-1"), encode(value)) for name, value in headers]
+    def scope(self, texts) -> dict:
+        path, _, query = texts[URL].encode("latin-1").partition(b"?")
+        client_ip, pairs = client_and_headers(texts[REST])
+        pairs = [text.encode("latin-1") for text in pairs]
+        headers = list(zip(pairs[::2], pairs[1::2]))
         host = next((value for name, value in headers if name == b"host"), b"localhost:9000").decode("latin-1")
         name, _, port = host.rpartition(":") if ":" in host else (host, "", "80")
         return {
             "type": "http",
             "asgi": VERSION,
             "http_version": "1.1",
-            "method": method,
+            "method": texts[METHOD],
             "scheme": "http",
-            "path": decoded,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
+            "path": decoded(texts[PATH]),
+            "raw_path": path,
+            "query_string": query,
             "root_path": "",
             "headers": headers,
             "client": (client_ip, 0),
             "server": (name, int(port) if port.isdigit() else 80),
             "state": self.state.copy(),
-            "fc.context": context,
+            "fc.context": RequestContext(texts),
         }
 
 
@@ -78,7 +81,7 @@ class Exchange:
         match message["type"]:
             case "http.response.start":
                 self.status = message["status"]
-                self.headers = [(name.decode("latin-1"), decode(value)) for name, value in message.get("headers", ())]
+                self.headers = list(message.get("headers", ()))
             case "http.response.body":
                 self.chunks.append(message.get("body", b""))
                 if not message.get("more_body", False):
@@ -89,7 +92,7 @@ class Exchange:
     def finish(self):
         if self.status is None:
             raise RuntimeError("the application ended without an answer")
-        return response(self.status, self.headers, b"".join(self.chunks))
+        return Response(checked_status(self.status), packed_bytes(self.headers), b"".join(self.chunks))
 
 
 class Lifespan:
@@ -126,15 +129,3 @@ class Lifespan:
                 self.answer.set_exception(RuntimeError(f"{message['type']}: {message.get('message', '')}"))
             else:
                 self.answer.set_result(None)
-
-
-def encode(value: str) -> bytes:
-    """A header's value as it came: what is not UTF-8 was read as Latin-1."""
-    return value.encode("latin-1") if value.isascii() else value.encode()
-
-
-def decode(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

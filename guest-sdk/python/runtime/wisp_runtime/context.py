@@ -6,6 +6,8 @@ from functools import cached_property
 
 from wit_world.imports import wisp_function_environment as environment
 
+from .request_texts import DEADLINE, REQUEST_ID, TRACE_PARENT
+
 __all__ = ["Context", "Credentials", "Function", "Service", "Tracing"]
 
 
@@ -123,3 +125,16 @@ class Context:
 
     def __repr__(self):
         return json.dumps(self.to_json())
+
+
+class RequestContext(Context):
+    """The context of a request, read from the texts that come with it when it is asked for."""
+
+    retry_count = 0
+
+    def __init__(self, texts: list[str]):
+        self._texts = texts
+
+    request_id = cached_property(lambda self: self._texts[REQUEST_ID])
+    deadline_ms = cached_property(lambda self: int(self._texts[DEADLINE]))
+    trace_parent = cached_property(lambda self: self._texts[TRACE_PARENT] or None)

@@ -83,7 +83,8 @@ const CALLED: &[&str] = &[
 ];
 
 /// The interfaces that a guest may export, each by an attribute of its own.
-const EXPORTS: &[&str] = &["event-handler", "http-handler", "initializer", "pre-freeze", "pre-stop", "after-restore"];
+const EXPORTS: &[&str] =
+    &["event-handler", "packed-http-handler", "initializer", "pre-freeze", "pre-stop", "after-restore"];
 
 /// What stands before every file: nobody edits or lints what a tool wrote.
 const HEADER: &str =

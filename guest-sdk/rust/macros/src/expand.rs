@@ -10,10 +10,14 @@ use crate::{
 /// One interface of `wisp:function` that a guest may export.
 pub(crate) struct Interface {
     pub(crate) attribute: &'static str,
+    /// Its name as that of a module.
+    interface: &'static str,
     /// What the first parameter takes, and how it is made of what the host passes; `None`: there is only the context.
     input: Option<Input>,
     /// The function of the interface's trait: name, parameters, what it returns.
     function: &'static str,
+    /// What makes `input` and `context` of the parameters, if they are others.
+    begin: &'static str,
     /// From `outcome`, what the function returned, to a `Result` of what the host takes and of `wisp_sdk::Error`.
     answer: &'static str,
 }
@@ -25,9 +29,11 @@ struct Input {
 
 pub(crate) const EVENT_HANDLER: Interface = Interface {
     attribute: "event_handler",
+    interface: "event_handler",
     input: Some(Input { noun: "event", read: "let INPUT: OWNED = (&Tag::<OWNED>::NEW).read(input)?;" }),
     function: "fn handle(input: ::std::vec::Vec<u8>, context: private::WitContext)
                    -> ::core::result::Result<::std::vec::Vec<u8>, private::Failure>",
+    begin: "",
     answer: "match (&Tag::of(&outcome)).split(outcome) {
                  Ok(value) => (&Tag::of(&value)).write(value),
                  Err(error) => Err((&Tag::of(&error)).fail(error)),
@@ -36,6 +42,7 @@ pub(crate) const EVENT_HANDLER: Interface = Interface {
 
 pub(crate) const HTTP_HANDLER: Interface = Interface {
     attribute: "http_handler",
+    interface: "packed_http_handler",
     input: Some(Input {
         noun: "request",
         read: "let INPUT: OWNED = match private::read_request(input)? {
@@ -43,8 +50,9 @@ pub(crate) const HTTP_HANDLER: Interface = Interface {
                    Err(refusal) => return private::write_response(refusal),
                };",
     }),
-    function: "fn handle(input: private::WitRequest, context: private::WitContext)
+    function: "fn handle(head: ::std::vec::Vec<u8>, body: ::std::vec::Vec<u8>)
                    -> ::core::result::Result<private::WitResponse, private::Failure>",
+    begin: "let (input, context) = private::open(head, body);",
     answer: "match (&Tag::of(&outcome)).split(outcome) {
                  Ok(value) => private::write_response(value),
                  Err(error) => Err((&Tag::of(&error)).fail(error)),
@@ -57,7 +65,7 @@ pub(crate) const PRE_STOP: Interface = hook("pre_stop", "pre_stop");
 pub(crate) const AFTER_RESTORE: Interface = hook("after_restore", "after_restore");
 
 const fn hook(attribute: &'static str, function: &'static str) -> Interface {
-    Interface { attribute, input: None, function, answer: HOOK_ANSWER }
+    Interface { attribute, interface: attribute, input: None, function, begin: "", answer: HOOK_ANSWER }
 }
 
 const HOOK_FUNCTION: &str = "fn HOOK(context: private::WitContext) -> ::core::result::Result<(), private::Failure>";
@@ -76,6 +84,7 @@ const _: () = {
     impl private::INTERFACE::Guest for Export {
         FUNCTION {
             let place = private::Place { function: FUNCTION_NAME, file: ::core::file!(), line: ::core::line!() };
+            BEGIN
             place.run(context, |context| CALL)
         }
     }
@@ -99,11 +108,12 @@ pub(crate) fn expand(interface: &Interface, signature: &Signature) -> Result<Tok
 
     let call = if signature.is_async { "private::block_on(async move { BODY })" } else { "{ BODY }" };
     let values = [
-        ("INTERFACE", ident(interface.attribute).into()),
+        ("INTERFACE", ident(interface.interface).into()),
+        ("BEGIN", parse(interface.begin)),
         ("FUNCTION", function(interface)),
         ("FUNCTION_NAME", TokenTree::from(Literal::string(&signature.name.to_string())).into()),
         ("CALL", fill(call, &[("BODY", body)])),
-        ("EXPORT_MACRO", ident(&format!("__export_{}", interface.attribute)).into()),
+        ("EXPORT_MACRO", ident(&format!("__export_{}", interface.interface)).into()),
     ];
     Ok(fill(EXPORT, &values))
 }

@@ -5753,6 +5753,24 @@ pub mod wisp {
                         .finish()
                 }
             }
+            #[derive(Clone)]
+            pub struct PackedHttpResponse {
+                pub status_code: u16,
+                pub headers: _rt::Vec<u8>,
+                pub body: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for PackedHttpResponse {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("PackedHttpResponse")
+                        .field("status-code", &self.status_code)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum FailureKind {
@@ -5991,8 +6009,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10370] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x84P\x01A\x02\x01A)\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10427] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbdP\x01A\x02\x01A)\x01\
 B\x11\x01ks\x01r\x06\x04names\x07handlers\x09memory-mby\x0ftimeout-secondsy\x0bi\
 nitializer\0\x1einitialization-timeout-secondsy\x04\0\x0dfunction-info\x03\0\x01\
 \x01r\x05\x04names\x0blog-projects\x09log-stores\x09qualifiers\x0aversion-ids\x04\
@@ -6001,28 +6019,29 @@ security-tokens\x04\0\x0bcredentials\x03\0\x05\x01@\0\0\x02\x04\0\x0cget-functio
 n\x01\x07\x01@\0\0\x04\x04\0\x0bget-service\x01\x08\x01@\0\0s\x04\0\x0aget-regio\
 n\x01\x09\x04\0\x0eget-account-id\x01\x09\x01@\0\0\x06\x04\0\x0fget-credentials\x01\
 \x0a\x04\0\x0fget-instance-id\x01\x09\x03\0\x1fwisp:function/environment@1.0.0\x05\
-\0\x01B\x0e\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0ctra\
+\0\x01B\x10\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0ctra\
 ce-parent\0\x04\0\x07context\x03\0\x01\x01o\x02ss\x01p\x03\x01p}\x01r\x07\x06met\
 hods\x04paths\x03urls\x07queries\x04\x07headers\x04\x09client-ips\x04body\x05\x04\
 \0\x0chttp-request\x03\0\x06\x01r\x03\x0bstatus-code{\x07headers\x04\x04body\x05\
-\x04\0\x0dhttp-response\x03\0\x08\x01m\x02\x07handled\x09unhandled\x04\0\x0cfail\
-ure-kind\x03\0\x0a\x01r\x02\x04kind\x0b\x08documents\x04\0\x07failure\x03\0\x0c\x03\
-\0\x19wisp:function/types@1.0.0\x05\x01\x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\
-\x01@\x01\x04self\x01\0\x7f\x04\0\x16[method]pollable.ready\x01\x02\x01@\x01\x04\
-self\x01\x01\0\x04\0\x16[method]pollable.block\x01\x03\x01p\x01\x01py\x01@\x01\x02\
-in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\x13wasi:io/poll@0.2.12\x05\x02\x01B\x04\
-\x04\0\x05error\x03\x01\x01h\0\x01@\x01\x04self\x01\0s\x04\0\x1d[method]error.to\
--debug-string\x01\x02\x03\0\x14wasi:io/error@0.2.12\x05\x03\x02\x03\0\x03\x05err\
-or\x02\x03\0\x02\x08pollable\x01B(\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\
-\x03\x02\x01\x05\x04\0\x08pollable\x03\0\x02\x01i\x01\x01q\x02\x15last-operation\
--failed\x01\x04\0\x06closed\0\0\x04\0\x0cstream-error\x03\0\x05\x04\0\x0cinput-s\
-tream\x03\x01\x04\0\x0doutput-stream\x03\x01\x01h\x07\x01p}\x01j\x01\x0a\x01\x06\
-\x01@\x02\x04self\x09\x03lenw\0\x0b\x04\0\x19[method]input-stream.read\x01\x0c\x04\
-\0\"[method]input-stream.blocking-read\x01\x0c\x01j\x01w\x01\x06\x01@\x02\x04sel\
-f\x09\x03lenw\0\x0d\x04\0\x19[method]input-stream.skip\x01\x0e\x04\0\"[method]in\
-put-stream.blocking-skip\x01\x0e\x01i\x03\x01@\x01\x04self\x09\0\x0f\x04\0\x1e[m\
-ethod]input-stream.subscribe\x01\x10\x01h\x08\x01@\x01\x04self\x11\0\x0d\x04\0![\
-method]output-stream.check-write\x01\x12\x01j\0\x01\x06\x01@\x02\x04self\x11\x08\
+\x04\0\x0dhttp-response\x03\0\x08\x01r\x03\x0bstatus-code{\x07headers\x05\x04bod\
+y\x05\x04\0\x14packed-http-response\x03\0\x0a\x01m\x02\x07handled\x09unhandled\x04\
+\0\x0cfailure-kind\x03\0\x0c\x01r\x02\x04kind\x0d\x08documents\x04\0\x07failure\x03\
+\0\x0e\x03\0\x19wisp:function/types@1.0.0\x05\x01\x01B\x0a\x04\0\x08pollable\x03\
+\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[method]pollable.ready\x01\x02\x01\
+@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.block\x01\x03\x01p\x01\x01py\x01\
+@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\x13wasi:io/poll@0.2.12\x05\x02\
+\x01B\x04\x04\0\x05error\x03\x01\x01h\0\x01@\x01\x04self\x01\0s\x04\0\x1d[method\
+]error.to-debug-string\x01\x02\x03\0\x14wasi:io/error@0.2.12\x05\x03\x02\x03\0\x03\
+\x05error\x02\x03\0\x02\x08pollable\x01B(\x02\x03\x02\x01\x04\x04\0\x05error\x03\
+\0\0\x02\x03\x02\x01\x05\x04\0\x08pollable\x03\0\x02\x01i\x01\x01q\x02\x15last-o\
+peration-failed\x01\x04\0\x06closed\0\0\x04\0\x0cstream-error\x03\0\x05\x04\0\x0c\
+input-stream\x03\x01\x04\0\x0doutput-stream\x03\x01\x01h\x07\x01p}\x01j\x01\x0a\x01\
+\x06\x01@\x02\x04self\x09\x03lenw\0\x0b\x04\0\x19[method]input-stream.read\x01\x0c\
+\x04\0\"[method]input-stream.blocking-read\x01\x0c\x01j\x01w\x01\x06\x01@\x02\x04\
+self\x09\x03lenw\0\x0d\x04\0\x19[method]input-stream.skip\x01\x0e\x04\0\"[method\
+]input-stream.blocking-skip\x01\x0e\x01i\x03\x01@\x01\x04self\x09\0\x0f\x04\0\x1e\
+[method]input-stream.subscribe\x01\x10\x01h\x08\x01@\x01\x04self\x11\0\x0d\x04\0\
+![method]output-stream.check-write\x01\x12\x01j\0\x01\x06\x01@\x02\x04self\x11\x08\
 contents\x0a\0\x13\x04\0\x1b[method]output-stream.write\x01\x14\x04\0.[method]ou\
 tput-stream.blocking-write-and-flush\x01\x14\x01@\x01\x04self\x11\0\x13\x04\0\x1b\
 [method]output-stream.flush\x01\x15\x04\0$[method]output-stream.blocking-flush\x01\

@@ -202,22 +202,23 @@ macro_rules! __export_initializer_impl {
         (link_section =
         "component-type:wit-bindgen:0.63.0:wisp:sdk-initializer:initializer:imports and exports of wisp-sdk, initializer")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 617] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 674] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe7\x03\x01A\x02\x01\
-A\x06\x01B\x0e\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0c\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa0\x04\x01A\x02\x01\
+A\x06\x01B\x10\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0c\
 trace-parent\0\x04\0\x07context\x03\0\x01\x01o\x02ss\x01p\x03\x01p}\x01r\x07\x06\
 methods\x04paths\x03urls\x07queries\x04\x07headers\x04\x09client-ips\x04body\x05\
 \x04\0\x0chttp-request\x03\0\x06\x01r\x03\x0bstatus-code{\x07headers\x04\x04body\
-\x05\x04\0\x0dhttp-response\x03\0\x08\x01m\x02\x07handled\x09unhandled\x04\0\x0c\
-failure-kind\x03\0\x0a\x01r\x02\x04kind\x0b\x08documents\x04\0\x07failure\x03\0\x0c\
-\x03\0\x19wisp:function/types@1.0.0\x05\0\x02\x03\0\0\x07context\x02\x03\0\0\x07\
-failure\x01B\x07\x02\x03\x02\x01\x01\x04\0\x07context\x03\0\0\x02\x03\x02\x01\x02\
-\x04\0\x07failure\x03\0\x02\x01j\0\x01\x03\x01@\x01\x07context\x01\0\x04\x04\0\x0a\
-initialize\x01\x05\x04\0\x1fwisp:function/initializer@1.0.0\x05\x03\x04\0\x20wis\
-p:sdk-initializer/initializer\x04\0\x0b\x11\x01\0\x0binitializer\x03\0\0\0G\x09p\
-roducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\
-\x060.63.0";
+\x05\x04\0\x0dhttp-response\x03\0\x08\x01r\x03\x0bstatus-code{\x07headers\x05\x04\
+body\x05\x04\0\x14packed-http-response\x03\0\x0a\x01m\x02\x07handled\x09unhandle\
+d\x04\0\x0cfailure-kind\x03\0\x0c\x01r\x02\x04kind\x0d\x08documents\x04\0\x07fai\
+lure\x03\0\x0e\x03\0\x19wisp:function/types@1.0.0\x05\0\x02\x03\0\0\x07context\x02\
+\x03\0\0\x07failure\x01B\x07\x02\x03\x02\x01\x01\x04\0\x07context\x03\0\0\x02\x03\
+\x02\x01\x02\x04\0\x07failure\x03\0\x02\x01j\0\x01\x03\x01@\x01\x07context\x01\0\
+\x04\x04\0\x0ainitialize\x01\x05\x04\0\x1fwisp:function/initializer@1.0.0\x05\x03\
+\x04\0\x20wisp:sdk-initializer/initializer\x04\0\x0b\x11\x01\0\x0binitializer\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
+bindgen-rust\x060.63.0";
         };
     };
 }
@@ -230,18 +231,19 @@ pub use __export_initializer_impl as __export_initializer;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 548] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x82\x03\x01A\x02\x01\
-A\x02\x01B\x0e\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0c\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 605] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbb\x03\x01A\x02\x01\
+A\x02\x01B\x10\x01ks\x01r\x04\x0arequest-ids\x0bdeadline-msw\x0bretry-county\x0c\
 trace-parent\0\x04\0\x07context\x03\0\x01\x01o\x02ss\x01p\x03\x01p}\x01r\x07\x06\
 methods\x04paths\x03urls\x07queries\x04\x07headers\x04\x09client-ips\x04body\x05\
 \x04\0\x0chttp-request\x03\0\x06\x01r\x03\x0bstatus-code{\x07headers\x04\x04body\
-\x05\x04\0\x0dhttp-response\x03\0\x08\x01m\x02\x07handled\x09unhandled\x04\0\x0c\
-failure-kind\x03\0\x0a\x01r\x02\x04kind\x0b\x08documents\x04\0\x07failure\x03\0\x0c\
-\x03\0\x19wisp:function/types@1.0.0\x05\0\x04\0@wisp:sdk-initializer/initializer\
--with-all-of-its-exports-removed\x04\0\x0b1\x01\0+initializer-with-all-of-its-ex\
-ports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.262.0\x10wit-bindgen-rust\x060.63.0";
+\x05\x04\0\x0dhttp-response\x03\0\x08\x01r\x03\x0bstatus-code{\x07headers\x05\x04\
+body\x05\x04\0\x14packed-http-response\x03\0\x0a\x01m\x02\x07handled\x09unhandle\
+d\x04\0\x0cfailure-kind\x03\0\x0c\x01r\x02\x04kind\x0d\x08documents\x04\0\x07fai\
+lure\x03\0\x0e\x03\0\x19wisp:function/types@1.0.0\x05\0\x04\0@wisp:sdk-initializ\
+er/initializer-with-all-of-its-exports-removed\x04\0\x0b1\x01\0+initializer-with\
+-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
+it-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

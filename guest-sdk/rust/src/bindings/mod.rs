@@ -2,8 +2,8 @@
 
 pub mod after_restore;
 pub mod event_handler;
-pub mod http_handler;
 pub mod imports;
 pub mod initializer;
+pub mod packed_http_handler;
 pub mod pre_freeze;
 pub mod pre_stop;

@@ -19,10 +19,12 @@
 
 use std::net::IpAddr;
 
+use crate::text::Text;
+
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 mod body;
-pub(crate) mod record;
+pub(crate) mod packed;
 mod response;
 
 pub use body::{Body, FromBody, Json};
@@ -65,8 +67,8 @@ pub trait RequestExt {
 /// What a request carries from the host beside what the `http` crate knows.
 #[derive(Clone, Debug)]
 struct Origin {
-    url: String,
-    client_ip: Option<IpAddr>,
+    url: Text,
+    client_ip: Text,
 }
 
 impl<B> RequestExt for http::Request<B> {
@@ -87,12 +89,12 @@ impl<B> RequestExt for http::Request<B> {
     }
 
     fn client_ip(&self) -> Option<IpAddr> {
-        self.extensions().get::<Origin>()?.client_ip
+        self.extensions().get::<Origin>()?.client_ip.as_str().parse().ok()
     }
 
     fn original_url(&self) -> String {
         match self.extensions().get::<Origin>() {
-            Some(origin) => origin.url.clone(),
+            Some(origin) => origin.url.as_str().to_owned(),
             None => self.uri().to_string(),
         }
     }

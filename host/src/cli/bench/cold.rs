@@ -176,7 +176,8 @@ fn requests(over_http: Result<Samples, String>) -> Section {
     match over_http {
         Ok(samples) => {
             let note = "Compiled and loaded; every request starts an instance. One keep-alive connection, one request at a \
-                        time, client and server in this process.";
+                        time, client and server in this process. The client does not sleep while it waits: the time is the \
+                        server's, not that of the client's own wake-up.";
             let mut section = Section::new(title, note);
             section.row("request to response", Role::Whole, samples);
             section

@@ -1,7 +1,8 @@
 //! Language runtimes: components that load a function's sources and become the function by a snapshot.
 //!
 //! The way: `find` a runtime ▸ `booted` has its own start behind it ▸ `worker` instruments, compiles and keeps it ▸ the
-//! sources are loaded into an instance ▸ `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸ a declaration is appended.
+//! sources are loaded into an instance ▸ `snapshot` reads the instance ▸ wasmtime-wizer writes a component with its state ▸
+//! a declaration is appended.
 
 use std::{
     collections::HashMap,

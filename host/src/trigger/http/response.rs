@@ -27,9 +27,9 @@ fn is_ignored(name: &HeaderName) -> bool {
         || name.as_str().starts_with("x-fc-")
 }
 
-/// Headers that come to the function's own: the request id and those of the connection. There is room for them from the
-/// start, because a map that has to grow past its limit panics.
-const ADDED: usize = 8;
+/// Headers that a function may give, whatever the limit of their bytes: a map holds 24,576, and panics if the host's own,
+/// such as the request id, come on top of that.
+const MOST_HEADERS: usize = 20_000;
 
 /// The answer of `wisp:function/http-handler`.
 pub(super) fn from_record(answer: abi::HttpResponse, limits: &Limits) -> Result<Response<Bytes>, PlatformError> {
@@ -66,7 +66,11 @@ struct Headers(HeaderMap);
 
 impl Headers {
     fn with_room_for(count: usize) -> Result<Self, PlatformError> {
-        HeaderMap::try_with_capacity(count.saturating_add(ADDED)).map(Self).map_err(|_| too_many())
+        if count > MOST_HEADERS {
+            return Err(too_many());
+        }
+        // One more: the request id comes to it.
+        HeaderMap::try_with_capacity(count + 1).map(Self).map_err(|_| too_many())
     }
 
     /// Adds one, unless functions may not set it. The guest's text becomes the value: nothing is copied.
