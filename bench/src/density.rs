@@ -17,6 +17,9 @@ pub(crate) const INSTANCES: u64 = 10_000;
 const WARM: &str = "warm request, always the same function";
 const IN_TURN: &str = "warm request, function after function";
 
+/// What both are compared with, asked in turns with them.
+const ALONE: &str = "the same to a host with 1 function, in turns";
+
 /// Hosts of growing size; of each part, or why it is not measured.
 #[derive(Debug)]
 pub(crate) struct Density {
@@ -31,6 +34,8 @@ pub(crate) struct Functions {
     pub(crate) start: Duration,
     /// Median and 99th percentile of a warm request to one of them.
     pub(crate) warm: (Duration, Duration),
+    /// Median of a warm request to a host with one function, asked in turns with those; there is none beside itself.
+    pub(crate) alone: Option<Duration>,
     /// Median of a warm request to each in turn: code and data of the others fill the processor's caches.
     pub(crate) in_turn: Duration,
     /// Bytes that each function takes before it is called; there is none of a host with one.
@@ -44,6 +49,8 @@ pub(crate) struct Instances {
     pub(crate) memory: f64,
     /// Median and 99th percentile of a warm request beside them.
     pub(crate) warm: (Duration, Duration),
+    /// Median of a warm request to a host with one function, asked in turns with those.
+    pub(crate) alone: Duration,
 }
 
 impl Density {
@@ -107,6 +114,7 @@ fn functions_of(report: &Report, host: &str) -> anyhow::Result<Functions> {
     Ok(Functions {
         start: Duration::from_secs_f64(report.figure(host, "start")?),
         warm: (report.median(host, WARM)?, report.quantile(host, WARM, "p99")?),
+        alone: report.median(host, ALONE).ok(),
         in_turn: report.median(host, IN_TURN)?,
         memory: report.figure(host, "memory of a deployed function").ok(),
     })
@@ -117,5 +125,6 @@ fn instances_of(report: &Report, host: &str) -> anyhow::Result<Instances> {
     Ok(Instances {
         memory: report.figure(host, "memory of an idle instance")?,
         warm: (report.median(host, warm)?, report.quantile(host, warm, "p99")?),
+        alone: report.median(host, ALONE)?,
     })
 }

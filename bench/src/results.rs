@@ -148,12 +148,13 @@ impl Results {
             .iter()
             .map(|name| Bar::below(format!("start with {name}"), START, host(name).map(|host| host.start)))
             .collect();
-        let alone = host(&density::deployed(1)).map(|host| host.warm.0);
-        let crowd = host(&density::deployed(count)).map(|host| host.warm.0);
-        bars.push(Bar::flat(format!("warm request, {count} functions by 1 function"), alone, crowd));
+        let crowd = host(&density::deployed(count));
+        let [alone, warm] = [crowd.and_then(|host| host.alone), crowd.map(|host| host.warm.0)];
+        bars.push(Bar::flat(format!("warm request, {count} functions by 1 function"), alone, warm));
         for count in [density::INSTANCES / 10, density::INSTANCES] {
-            let beside = density.and_then(|density| density.idle(count)).map(|host| host.warm.0);
-            bars.push(Bar::flat(format!("warm request, {count} idle instances by 1"), alone, beside));
+            let idle = density.and_then(|density| density.idle(count));
+            let [alone, warm] = [idle.map(|host| host.alone), idle.map(|host| host.warm.0)];
+            bars.push(Bar::flat(format!("warm request, {count} idle instances by 1"), alone, warm));
         }
         bars
     }
@@ -217,27 +218,32 @@ impl Results {
         let Some(Density { hosts, idle }) = &self.density else { return };
         text.push_str(
             "\n## Density\n\nBy `wisp bench density` with the Rust function. *start*: from the start of the process to its first \
-             answer; *warm*: one request at a time, always to the same function, or to all in turn.\n\n\
-             | host | start | warm, p50 | warm, p99 | in turn, p50 | memory of a function |\n|---|---:|---:|---:|---:|---:|\n",
+             answer; *warm*: one request at a time, always to the same function, or to all in turn; *alone*: to a host with \
+             one function, some requests to the one and some to the other.\n\n\
+             | host | start | warm, p50 | alone, p50 | warm, p99 | in turn, p50 | memory of a function |\n\
+             |---|---:|---:|---:|---:|---:|---:|\n",
         );
         for (name, host) in hosts {
             let _ = match host {
                 Ok(host) => {
                     let [start, p50, p99, in_turn] = [host.start, host.warm.0, host.warm.1, host.in_turn].map(shown);
                     let memory = host.memory.map_or_else(|| "–".into(), kilobytes);
-                    writeln!(text, "| {name} | {start} | {p50} | {p99} | {in_turn} | {memory} |")
+                    let alone = host.alone.map_or_else(|| "–".into(), shown);
+                    writeln!(text, "| {name} | {start} | {p50} | {alone} | {p99} | {in_turn} | {memory} |")
                 }
-                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | | |", cell(reason)),
+                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | | | |", cell(reason)),
             };
         }
-        text.push_str("\n| host | warm, p50 | warm, p99 | memory of an instance |\n|---|---:|---:|---:|\n");
+        text.push_str(
+            "\n| host | warm, p50 | alone, p50 | warm, p99 | memory of an instance |\n|---|---:|---:|---:|---:|\n",
+        );
         for (name, host) in idle {
             let _ = match host {
                 Ok(host) => {
-                    let [p50, p99] = [host.warm.0, host.warm.1].map(shown);
-                    writeln!(text, "| {name} | {p50} | {p99} | {} |", kilobytes(host.memory))
+                    let [p50, alone, p99] = [host.warm.0, host.alone, host.warm.1].map(shown);
+                    writeln!(text, "| {name} | {p50} | {alone} | {p99} | {} |", kilobytes(host.memory))
                 }
-                Err(reason) => writeln!(text, "| {name} | not measured: {} | | |", cell(reason)),
+                Err(reason) => writeln!(text, "| {name} | not measured: {} | | | |", cell(reason)),
             };
         }
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use wisp::{
     bench::{
         load::{Client, Target},
@@ -15,6 +16,7 @@ use wisp::{
 
 use super::{
     OutputArgs, Rounds,
+    process::{Process, serve_until_end},
     report::{Role, Section, Subject, Unit, number},
     served,
     subject::{SubjectArgs, Subjects},
@@ -42,6 +44,15 @@ pub(super) struct ColdArgs {
     cold_runs: u32,
     #[command(flatten)]
     output: OutputArgs,
+    /// Whether this process is the host that is asked over HTTP
+    #[arg(long, hide = true)]
+    host: bool,
+}
+
+/// What a host says when it serves.
+#[derive(Debug, Serialize, Deserialize)]
+struct Said {
+    authority: String,
 }
 
 /// A row that adds stages up: its name, and which.
@@ -60,6 +71,9 @@ struct Course {
 impl ColdArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let subjects = self.subjects.find()?;
+        if self.host {
+            return runtime::with_workers(self.serve(&subjects.config))?;
+        }
         self.output.show("cold", || runtime::with_workers(self.measure(&subjects))?)
     }
 
@@ -76,15 +90,27 @@ impl ColdArgs {
             Files::Dropped,
         )
         .await?;
-        served::deploy(&host, &self.one_each(&subjects.config)).await?;
-        let served = served::serve(&host).await?;
+        tokio::task::block_in_place(|| self.ask(&mut courses, subjects, runs))?;
+        Ok(courses.into_iter().map(Course::report).collect())
+    }
+
+    /// Asks another process, which has the functions, over HTTP.
+    fn ask(&self, courses: &mut [Course], subjects: &Subjects, runs: usize) -> anyhow::Result<()> {
+        let (_process, Said { authority }) = Process::start(&["--host"], "a host with the functions")?;
         for (course, (_, function)) in courses.iter_mut().zip(&subjects.list) {
             let path = served::path(Some(&function.service), &function.name, self.subjects.path());
-            let target = Target::new(served.authority.clone(), path.clone());
-            let asked = tokio::task::block_in_place(|| over_http(&target, &path, runs));
+            let asked = over_http(&Target::new(authority.clone(), path.clone()), &path, runs);
             course.over_http = asked.map_err(|error| format!("{error:#}"));
         }
-        Ok(courses.into_iter().map(Course::report).collect())
+        Ok(())
+    }
+
+    /// Serves the functions for whoever started this process.
+    async fn serve(&self, config: &Config) -> Result<ExitCode, Failure> {
+        let host = served::empty(config)?;
+        served::deploy(&host, &self.one_each(config)).await?;
+        let served = served::serve(&host).await?;
+        serve_until_end(&Said { authority: served.authority }).await
     }
 
     /// What is asked over HTTP starts an instance for each request, whatever its settings say.
@@ -176,8 +202,8 @@ fn requests(over_http: Result<Samples, String>) -> Section {
     match over_http {
         Ok(samples) => {
             let note = "Compiled and loaded; every request starts an instance. One keep-alive connection, one request at a \
-                        time, client and server in this process. The client does not sleep while it waits: the time is the \
-                        server's, not that of the client's own wake-up.";
+                        time, to a server in a process of its own. The client does not sleep while it waits: the time is \
+                        the server's, not that of the client's own wake-up.";
             let mut section = Section::new(title, note);
             section.row("request to response", Role::Whole, samples);
             section

@@ -21,6 +21,7 @@ mod density;
 mod deploy;
 mod html;
 mod picture;
+mod process;
 mod report;
 mod served;
 mod subject;

@@ -38,6 +38,12 @@ const REQUESTS: usize = 1000;
 /// depends on what it did before.
 const BEFORE: usize = 3000;
 
+/// Turns of two hosts that are compared, with the one before those that count.
+const TURNS: usize = 21;
+
+/// The row of what a host is compared with.
+const ALONE: &str = "the same to a host with 1 function, in turns";
+
 /// Idle instances of the first measurement of them; then ten times as many, until there are as many as were asked for.
 const FIRST_INSTANCES: u32 = 1000;
 
@@ -95,19 +101,17 @@ impl DensityArgs {
             functions,
             instances,
         };
-        let mut sections = Vec::new();
-        let mut alone = None;
-        for count in steps(1, self.functions) {
-            let measured = self.functions(&task(Making::Different, count, 0), alone)?;
-            alone = alone.or(Some(measured.deployed));
-            sections.push(measured.section);
+        let (alone, section) = self.alone(&task(Making::Different, 1, 0))?;
+        let mut sections = vec![section];
+        for count in steps(1, self.functions).into_iter().skip_while(|count| *count == 1) {
+            sections.push(self.functions(&task(Making::Different, count, 0), &alone)?);
         }
         if self.functions > 1 {
-            sections.push(self.functions(&task(Making::Same, self.functions, 0), alone)?.section);
+            sections.push(self.functions(&task(Making::Same, self.functions, 0), &alone)?);
         }
-        sections.push(self.stored(&task(Making::Stored, self.functions, 0), &crowd, alone));
+        sections.push(self.stored(&task(Making::Stored, self.functions, 0), &crowd, &alone));
         for count in steps(FIRST_INSTANCES.min(self.instances), self.instances) {
-            sections.push(self.instances(&task(Making::Different, 1, count))?);
+            sections.push(self.instances(&task(Making::Different, 1, count), &alone)?);
         }
         let size = fs::metadata(&function.component).map_or(0, |metadata| metadata.len());
         Ok(Subject { name: name.to_owned(), facts: vec![format!("component {}", bytes(size))], sections })
@@ -118,56 +122,75 @@ impl DensityArgs {
         self.functions.max(self.instances)
     }
 
-    /// Start of a host with these functions, and the latency of each. `alone`: memory of a host with one.
-    fn functions(&self, task: &Task, alone: Option<Usage>) -> anyhow::Result<Measured> {
-        let host = Host::start(task)?;
-        let paths: Vec<_> = task.names().map(|(service, name)| self.path(service.as_deref(), &name)).collect();
-        let first = paths.first().context("there is a function")?;
-        Client::connect(&Target::new(&*host.authority, "/"))?.get(first)?;
-        let start = host.began.elapsed();
+    /// The host with one function, which the others are compared with.
+    fn alone(&self, task: &Task) -> anyhow::Result<(Alone, Section)> {
+        let (host, mut section) = self.started(task)?;
         let deployed = host.usage();
-        let [first, same, again] = latencies(&host.authority, &paths)?;
+        let paths = self.paths(task);
+        let path = paths.first().context("there is a function")?.clone();
+        let [first, same, again] = latencies(&host.authority, &paths, None)?;
+        add_latencies(&mut section, first, same, None, again);
+        section.figure("resident memory of this process", number(host.usage().resident), Unit::Bytes);
+        Ok((Alone { host, path, deployed }, section))
+    }
+
+    /// Start of a host with these functions, and the latency of each.
+    fn functions(&self, task: &Task, alone: &Alone) -> anyhow::Result<Section> {
+        let (host, mut section) = self.started(task)?;
+        let deployed = host.usage();
+        let paths = self.paths(task);
+        let mut beside = Samples::new();
+        let [first, same, again] = latencies(&host.authority, &paths, Some((alone, &mut beside)))?;
         let called = host.usage();
-        let mut section = Section::new(title(task), note(task.making));
-        section.row("first request to each function", Role::Whole, first);
-        section.row("warm request, always the same function", Role::Whole, same);
-        section.row("warm request, function after function", Role::Whole, again);
-        section.figure("start", start.as_secs_f64(), Unit::Seconds);
+        add_latencies(&mut section, first, same, Some(beside), again);
         let count = number(task.functions.into());
-        if let Some(alone) = alone.filter(|_| task.functions > 1) {
-            let of = |usage: &Usage| usage.anonymous + usage.page_tables;
-            let each = number(of(&deployed).saturating_sub(of(&alone))) / (count - 1.0);
+        let of = |usage: &Usage| usage.anonymous + usage.page_tables;
+        if task.functions > 1 {
+            let each = number(of(&deployed).saturating_sub(of(&alone.deployed))) / (count - 1.0);
             section.figure("memory of a deployed function", each, Unit::Bytes);
             let each = number(of(&called).saturating_sub(of(&deployed))) / count;
             section.figure("memory of its code in use and one idle instance", each, Unit::Bytes);
         }
         section.figure("resident memory of this process", number(called.resident), Unit::Bytes);
         host.stop();
-        Ok(Measured { section, deployed })
+        Ok(section)
+    }
+
+    /// A host that has answered its first request, and how long that took.
+    fn started(&self, task: &Task) -> anyhow::Result<(Host, Section)> {
+        let host = Host::start(task)?;
+        let first = self.paths(task).into_iter().next().context("there is a function")?;
+        Client::connect(&Target::new(&*host.authority, "/"))?.get(&first)?;
+        let mut section = Section::new(title(task), note(task.making));
+        section.figure("start", host.began().elapsed().as_secs_f64(), Unit::Seconds);
+        Ok((host, section))
     }
 
     /// The same with functions that the API made.
-    fn stored(&self, task: &Task, crowd: &Crowd, alone: Option<Usage>) -> Section {
+    fn stored(&self, task: &Task, crowd: &Crowd, alone: &Alone) -> Section {
         let stored = crowd.store(task.functions).and_then(|()| self.functions(task, alone));
-        stored
-            .map(|measured| measured.section)
-            .unwrap_or_else(|error| Section::new(title(task), format!("Not measured: {error:#}")))
+        stored.unwrap_or_else(|error| Section::new(title(task), format!("Not measured: {error:#}")))
     }
 
     /// Many idle instances of one function.
-    fn instances(&self, task: &Task) -> anyhow::Result<Section> {
+    fn instances(&self, task: &Task, alone: &Alone) -> anyhow::Result<Section> {
         let host = Host::start(task)?;
         let held = &host.held;
         if held.count == 0 {
             return Err(anyhow!("no instance starts: {}", held.obstacle.clone().unwrap_or_default()));
         }
         let mut section = of_instances(held);
-        let (service, name) = task.names().next().context("there is a function")?;
-        let path = self.path(service.as_deref(), &name);
-        let warm = warm(&mut Client::connect(&Target::new(&*host.authority, "/"))?, std::slice::from_ref(&path))?;
+        let path = self.paths(task).into_iter().next().context("there is a function")?;
+        let mut client = Client::connect(&Target::new(&*host.authority, "/"))?;
+        let [warm, beside] = in_turns(&mut client, &path, alone)?;
         section.row("warm request beside the idle ones", Role::Whole, warm);
+        section.row(ALONE, Role::Aside, beside);
         host.stop();
         Ok(section)
+    }
+
+    fn paths(&self, task: &Task) -> Vec<String> {
+        task.names().map(|(service, name)| self.path(service.as_deref(), &name)).collect()
     }
 
     fn path(&self, service: Option<&str>, name: &str) -> String {
@@ -175,10 +198,12 @@ impl DensityArgs {
     }
 }
 
-/// One host with functions, measured.
-struct Measured {
-    section: Section,
-    /// Its memory before all functions were called.
+/// A host with one function, kept as a measure for the others: it is asked in turns with them, so that what else the machine
+/// does falls on both alike.
+struct Alone {
+    host: Host,
+    path: String,
+    /// Its memory before the function was called.
     deployed: Usage,
 }
 
@@ -210,12 +235,29 @@ fn note(making: Making) -> &'static str {
     }
 }
 
-/// First requests, and requests that follow: to the first function alone, and to all in turn.
-fn latencies(authority: &str, paths: &[String]) -> anyhow::Result<[Samples; 3]> {
+/// First requests, and requests that follow: to the first function alone, in turns with those to a host with one function,
+/// and to all in turn.
+fn latencies(authority: &str, paths: &[String], alone: Option<(&Alone, &mut Samples)>) -> anyhow::Result<[Samples; 3]> {
     let mut client = Client::connect(&Target::new(authority, "/"))?;
     let first = ask_each(&mut client, paths.iter().map(String::as_str))?;
-    let same = warm(&mut client, paths.get(..1).unwrap_or_default())?;
+    let same = match (alone, paths.first()) {
+        (Some((alone, beside)), Some(path)) => {
+            let [same, other] = in_turns(&mut client, path, alone)?;
+            beside.add(&other);
+            same
+        }
+        _ => warm(&mut client, paths.get(..1).unwrap_or_default())?,
+    };
     Ok([first, same, warm(&mut client, paths)?])
+}
+
+fn add_latencies(section: &mut Section, first: Samples, same: Samples, beside: Option<Samples>, again: Samples) {
+    section.row("first request to each function", Role::Whole, first);
+    section.row("warm request, always the same function", Role::Whole, same);
+    if let Some(beside) = beside {
+        section.row(ALONE, Role::Aside, beside);
+    }
+    section.row("warm request, function after function", Role::Whole, again);
 }
 
 /// Requests to functions in turn, all of which have an instance.
@@ -223,6 +265,25 @@ fn warm(client: &mut Client, paths: &[String]) -> anyhow::Result<Samples> {
     let in_turn = || paths.iter().map(String::as_str).cycle();
     ask_each(client, in_turn().take(BEFORE))?;
     ask_each(client, in_turn().take(REQUESTS.max(paths.len())))
+}
+
+/// Requests to one function and to the one that is alone, some to the one and some to the other, again and again.
+fn in_turns(client: &mut Client, path: &str, alone: &Alone) -> anyhow::Result<[Samples; 2]> {
+    let mut other = Client::connect(&Target::new(&*alone.host.authority, "/"))?;
+    let mut samples = [Samples::new(), Samples::new()];
+    for turn in 0..TURNS {
+        for ((client, path), samples) in
+            [(&mut *client, path), (&mut other, &*alone.path)].into_iter().zip(&mut samples)
+        {
+            // The first turn is the one before those that count.
+            let asked = if turn == 0 { BEFORE } else { REQUESTS / (TURNS - 1) };
+            let took = ask_each(client, std::iter::repeat_n(path, asked))?;
+            if turn > 0 {
+                samples.add(&took);
+            }
+        }
+    }
+    Ok(samples)
 }
 
 fn of_instances(held: &Held) -> Section {

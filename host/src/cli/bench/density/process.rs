@@ -1,14 +1,7 @@
-//! One measured host: this program, started once more with what it is to serve, and ended with its standard input.
+//! One measured host, and what it is to serve.
 
-use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
-    time::Instant,
-};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use wisp::{
     bench::{density::hold, machine::Usage},
@@ -19,7 +12,10 @@ use wisp::{
 };
 
 use super::{
-    super::served,
+    super::{
+        process::{Process, serve_until_end},
+        served,
+    },
     crowd::{self, Crowd, Making, SERVICE},
 };
 use crate::cli::Failure;
@@ -73,52 +69,36 @@ impl Task {
 
 /// A host that serves; it ends when this is dropped.
 pub(super) struct Host {
-    child: Child,
-    /// When its process was started.
-    pub(super) began: Instant,
+    process: Process,
     /// Host and port of its HTTP triggers.
     pub(super) authority: String,
     pub(super) held: Held,
 }
 
 impl Host {
-    /// Starts this program once more with the same arguments, and the task.
+    /// Starts a host with this task.
     pub(super) fn start(task: &Task) -> anyhow::Result<Self> {
-        let mut host = Command::new(env::current_exe().context("this program cannot be started once more")?);
-        host.args(env::args_os().skip(1)).arg("--host").arg(serde_json::to_string(task)?);
-        host.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let began = Instant::now();
-        let mut child = host.spawn().context("a host cannot be started")?;
-        let mut line = String::new();
-        if let Some(said) = child.stdout.take() {
-            BufReader::new(said).read_line(&mut line)?;
-        }
-        if line.is_empty() {
-            bail!("a host with {} functions does not start: {}", task.functions, child.wait()?);
-        }
-        let Said { authority, held } = serde_json::from_str(&line)?;
-        Ok(Self { child, began, authority, held })
+        let what = format!("a host with {} functions", task.functions);
+        let (process, said) = Process::start(&["--host", &serde_json::to_string(task)?], &what)?;
+        let Said { authority, held } = said;
+        Ok(Self { process, authority, held })
+    }
+
+    /// When its process was started.
+    pub(super) fn began(&self) -> Instant {
+        self.process.began
     }
 
     /// Its memory now.
     pub(super) fn usage(&self) -> Usage {
-        Usage::of(self.child.id())
+        Usage::of(self.process.id())
     }
 
     /// Ends it, and waits for that.
     pub(super) fn stop(self) {}
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // There is nothing in it that would have to be put away.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Serves a crowd until the standard input ends, which it also does when whoever measures is killed.
+/// Serves a crowd until the standard input ends.
 pub(super) async fn serve(task: &Task, crowd: &Crowd) -> Result<ExitCode, Failure> {
     let config = crowd.config(task.making, task.functions);
     let host = served::empty(&config)?;
@@ -128,11 +108,7 @@ pub(super) async fn serve(task: &Task, crowd: &Crowd) -> Result<ExitCode, Failur
     trigger::start(&host)?;
     let held = held(&host, task).await?;
     let served = served::serve(&host).await?;
-    let said = serde_json::to_string(&Said { authority: served.authority, held })?;
-    writeln!(std::io::stdout(), "{said}")?;
-    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    ended.await.map_err(anyhow::Error::from)??;
-    Ok(ExitCode::SUCCESS)
+    serve_until_end(&Said { authority: served.authority, held }).await
 }
 
 async fn held(host: &FunctionHost, task: &Task) -> anyhow::Result<Held> {
