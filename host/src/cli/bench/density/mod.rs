@@ -7,6 +7,7 @@ use std::{fs, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use tempfile::TempDir;
 use wisp::{
     bench::{
         density::ask_each,
@@ -91,17 +92,21 @@ impl DensityArgs {
         function: &FunctionConfig,
         subjects: &Subjects,
     ) -> Result<Subject, Failure> {
-        let directory = tempfile::tempdir().context("there is no place for copies of the component")?;
-        let crowd = Crowd::there(directory.path(), function, &subjects.config, self.most());
+        // Two of them: a data directory is one host's, and the one with a single function serves all the while.
+        let [apart, directory] = [place()?, place()?];
+        let there = |directory: &TempDir| Crowd::there(directory.path(), function, &subjects.config, self.most());
+        there(&apart).make(1, name)?;
+        let crowd = there(&directory);
         crowd.make(self.functions, name)?;
-        let task = |making, functions, instances| Task {
+        let on = |directory: &TempDir, making, functions, instances| Task {
             subject: index,
             directory: directory.path().to_owned(),
             making,
             functions,
             instances,
         };
-        let (alone, section) = self.alone(&task(Making::Different, 1, 0))?;
+        let task = |making, functions, instances| on(&directory, making, functions, instances);
+        let (alone, section) = self.alone(&on(&apart, Making::Different, 1, 0))?;
         let mut sections = vec![section];
         for count in steps(1, self.functions).into_iter().skip_while(|count| *count == 1) {
             sections.push(self.functions(&task(Making::Different, count, 0), &alone)?);
@@ -205,6 +210,11 @@ struct Alone {
     path: String,
     /// Its memory before the function was called.
     deployed: Usage,
+}
+
+/// A directory for a crowd.
+fn place() -> anyhow::Result<TempDir> {
+    tempfile::tempdir().context("there is no place for copies of the component")
 }
 
 /// From the first to the last, each ten times the one before; the last in any case.
