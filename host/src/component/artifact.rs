@@ -117,21 +117,14 @@ impl ArtifactCache {
     /// What is known of the file with this SHA-256, if this user's wisp wrote it down by the rules of today.
     pub(super) fn known(&self, source: &str) -> Option<Known> {
         let content = fs::read(self.known_file(source)).ok()?;
-        let (mac, json) = content.split_at_checked(MAC_LENGTH)?;
-        let mut expected = self.mac();
-        expected.update(source.as_bytes());
-        expected.update(json);
-        expected.verify_slice(mac).ok()?;
+        let json = self.unsealed(source.as_bytes(), &content)?;
         serde_json::from_slice(json).ok().filter(|known: &Known| known.rules == RULES)
     }
 
     /// Writes down what is known of a file. If that fails, it is found out again at the next start.
     pub(super) fn note_down(&self, source: &str, known: &Known) {
         let Ok(json) = serde_json::to_vec(known) else { return };
-        let mut mac = self.mac();
-        mac.update(source.as_bytes());
-        mac.update(&json);
-        let content = [&mac.finalize().into_bytes()[..], &json].concat();
+        let content = self.sealed(source.as_bytes(), &json);
         let path = self.known_file(source);
         let written = make_private_dir(path.parent().unwrap_or(&path)).and_then(|()| write_whole(&path, &content));
         if let Err(error) = written {
@@ -302,10 +295,7 @@ impl ArtifactCache {
     pub(super) fn functions(&self, engine: &Engine) -> Option<Vec<u8>> {
         let path = self.directory_of(engine).ok()?.join(FUNCTIONS);
         let mut content = fs::read(&path).ok()?;
-        let (mac, functions) = content.split_at_checked(MAC_LENGTH)?;
-        let mut expected = self.mac();
-        expected.update(functions);
-        if expected.verify_slice(mac).is_err() {
+        if self.unsealed(FUNCTIONS.as_bytes(), &content).is_none() {
             tracing::warn!(file = %path.display(), "compiled functions are damaged or foreign: compiling anew");
             return None;
         }
@@ -319,10 +309,8 @@ impl ArtifactCache {
     pub(super) fn keep_functions(&self, engine: &Engine, functions: &[u8]) -> io::Result<()> {
         let directory = self.directory_of(engine)?;
         make_private_dir(&directory)?;
-        let mut mac = self.mac();
-        mac.update(functions);
         let path = directory.join(FUNCTIONS);
-        write_whole(&path, &[&mac.finalize().into_bytes()[..], functions].concat())?;
+        write_whole(&path, &self.sealed(FUNCTIONS.as_bytes(), functions))?;
         self.prune(&path);
         Ok(())
     }
@@ -383,6 +371,24 @@ impl ArtifactCache {
                 read => mac.update(chunk.get(..read).unwrap_or_default()),
             }
         }
+    }
+
+    /// A content behind its MAC, for a file that is read whole; `name` keeps it from being taken for another.
+    fn sealed(&self, name: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut mac = self.mac();
+        mac.update(name);
+        mac.update(content);
+        [&mac.finalize().into_bytes()[..], content].concat()
+    }
+
+    /// The content that was sealed under this name, if it is whole and ours.
+    fn unsealed<'a>(&self, name: &[u8], sealed: &'a [u8]) -> Option<&'a [u8]> {
+        let (mac, content) = sealed.split_at_checked(MAC_LENGTH)?;
+        let mut expected = self.mac();
+        expected.update(name);
+        expected.update(content);
+        expected.verify_slice(mac).ok()?;
+        Some(content)
     }
 
     fn mac(&self) -> Hmac<Sha256> {

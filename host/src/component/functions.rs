@@ -6,9 +6,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use wasmtime::Engine;
-
-use super::{ArtifactCache, ComponentError};
+use super::ArtifactCache;
 use crate::engine::{EngineKind, Engines};
 
 /// What is written anew for: a component has some functions of its own, and writing all for them would not pay.
@@ -18,26 +16,18 @@ const WORTH_WRITING: u64 = 100;
 #[derive(Default)]
 pub(super) struct KeptFunctions {
     cache: OnceLock<ArtifactCache>,
-    read: OnceLock<()>,
     /// Functions compiled by this process when the file was written last.
     written: AtomicU64,
 }
 
 impl KeptFunctions {
     /// Keeps them in this cache from now on. A second one changes nothing.
-    pub(super) fn keep_in(&self, cache: &ArtifactCache) {
-        let _ = self.cache.set(cache.clone());
-    }
-
-    /// The compiler for components that were made with a language runtime. The first call reads what was kept.
-    pub(super) fn compiler<'e>(&self, engines: &'e Engines) -> Result<&'e Engine, ComponentError> {
-        self.read.get_or_init(|| {
-            let kept = self.cache.get().zip(engines.get(EngineKind::Sequential).ok());
-            if let Some(bytes) = kept.and_then(|(cache, engine)| cache.functions(engine)) {
-                engines.functions().take_in(&bytes);
-            }
-        });
-        engines.incremental().map_err(ComponentError::Engine)
+    pub(super) fn keep_in(&self, cache: &ArtifactCache, engines: &Engines) {
+        let Ok(engine) = engines.get(EngineKind::Sequential) else { return };
+        if self.cache.set(cache.clone()).is_ok() {
+            let (cache, engine) = (cache.clone(), engine.clone());
+            engines.functions().read_from(Box::new(move || cache.functions(&engine)));
+        }
     }
 
     /// Writes down what was compiled since the last time, if it is worth it. What cannot be written is compiled again by

@@ -165,7 +165,7 @@ impl Loader {
 
     /// Keeps the compiled functions of language runtimes in this cache, which all projects of a user have in common.
     pub(crate) fn keep_functions_in(&self, cache: &ArtifactCache) {
-        self.0.functions.keep_in(cache);
+        self.0.functions.keep_in(cache, &self.0.engines);
     }
 
     /// From now on, compiled code beyond so many bytes is unmapped while no instance runs it, least recently used first.
@@ -255,7 +255,7 @@ impl Loader {
         let declaration = inspection.declaration;
         // The functions of a language runtime are in every component that was made with it.
         let compiler = match &declaration {
-            Some(_) => self.0.functions.compiler(&self.0.engines)?,
+            Some(_) => self.0.engines.incremental().map_err(ComponentError::Engine)?,
             None => engine,
         };
         let component = self.0.cache.component_watched(engine, compiler, &digest, &bytes, compiling, passed)?;
@@ -339,7 +339,8 @@ impl Loader {
     ) -> Result<Component, ComponentError> {
         let engines = &self.0.engines;
         let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?;
-        let component = cache.component(engine, self.0.functions.compiler(engines)?, digest, bytes, compiling)?;
+        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
+        let component = cache.component(engine, compiler, digest, bytes, compiling)?;
         self.0.functions.write(engines);
         Ok(component)
     }

@@ -4,7 +4,10 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use parking_lot::RwLock;
@@ -19,11 +22,16 @@ const WRITTEN_WHOLE: usize = CAPACITY / 2;
 /// Bytes of a length as it is written down.
 const LENGTH: usize = size_of::<u32>();
 
+/// Reads what another process wrote down, if there is anything.
+type Source = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
+
 /// Compiled functions by what they were compiled from. When it is full, nothing more is remembered: what comes first are
 /// the runtimes, and they are what comes again.
 #[derive(Default)]
 pub(crate) struct CompiledFunctions {
     remembered: RwLock<Remembered>,
+    source: OnceLock<Source>,
+    read: OnceLock<()>,
     compiled: AtomicU64,
     found: AtomicU64,
 }
@@ -54,8 +62,13 @@ impl CompiledFunctions {
         FunctionCounts { compiled: self.compiled.load(Relaxed), found: self.found.load(Relaxed) }
     }
 
-    /// Takes in what [`Self::to_bytes`] gave. The code is run: who calls this knows who wrote it.
-    pub(crate) fn take_in(&self, mut bytes: &[u8]) {
+    /// Takes in what [`Self::to_bytes`] gave, once the first function is to be compiled: most processes compile none, and it
+    /// takes a while. The code is run: who calls this knows who wrote it. A second source changes nothing.
+    pub(crate) fn read_from(&self, source: Source) {
+        let _ = self.source.set(source);
+    }
+
+    fn take_in(&self, mut bytes: &[u8]) {
         let mut remembered = self.remembered.write();
         while let Some((key, code)) = next(&mut bytes) {
             remembered.add(key, code.into(), false);
@@ -105,6 +118,11 @@ impl Remembered {
 
 impl CacheStore for CompiledFunctions {
     fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
+        self.read.get_or_init(|| {
+            if let Some(bytes) = self.source.get().and_then(|source| source()) {
+                self.take_in(&bytes);
+            }
+        });
         let remembered = self.remembered.read();
         let function = remembered.functions.get(key)?;
         function.is_used.store(true, Relaxed);
@@ -138,6 +156,22 @@ mod tests {
         assert_eq!(second.get(b"a").as_deref(), Some(&[1; 300][..]));
         assert_eq!(second.get(b"bb").as_deref(), Some(&[][..]));
         assert_eq!((second.get(b"c"), second.counts()), (None, FunctionCounts { compiled: 0, found: 2 }));
+    }
+
+    #[test]
+    fn what_was_written_down_is_read_once_and_only_when_something_is_compiled() {
+        let written = CompiledFunctions::default();
+        written.insert(b"a", vec![1; 3]);
+        let (bytes, reads) = (written.to_bytes(), std::sync::Arc::new(AtomicU64::new(0)));
+        let functions = CompiledFunctions::default();
+        let counted = reads.clone();
+        functions.read_from(Box::new(move || {
+            counted.fetch_add(1, Relaxed);
+            Some(bytes.clone())
+        }));
+        assert_eq!(reads.load(Relaxed), 0);
+        assert_eq!(functions.get(b"a").as_deref(), Some(&[1; 3][..]));
+        assert_eq!((functions.get(b"b"), reads.load(Relaxed)), (None, 1));
     }
 
     #[test]

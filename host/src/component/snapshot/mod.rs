@@ -217,7 +217,7 @@ impl Loader {
         compiling();
         let engines = &self.0.engines;
         let engine = engines.get(EngineKind::Sequential).map_err(ComponentError::Engine)?.clone();
-        let compiler = self.0.functions.compiler(engines)?;
+        let compiler = engines.incremental().map_err(ComponentError::Engine)?;
         let component = ArtifactCache::compiled_for_now(&engine, compiler, instrumented)?;
         self.0.functions.write(engines);
         let declaration = subject.inspection.declaration.clone();
