@@ -140,6 +140,11 @@ impl Pool {
         (state.live, state.idle.len() + state.concurrent.iter().filter(|slots| slots.in_use == 0).count())
     }
 
+    /// How many callers wait for an instance. Those who have given up are not counted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.state.lock().waiters.iter().filter(|waiter| !waiter.is_closed()).count()
+    }
+
     /// Bytes of the linear memories of the idle instances.
     pub(crate) fn idle_memory(&self) -> usize {
         let mut state = self.0.state.lock();

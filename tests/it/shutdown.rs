@@ -38,10 +38,10 @@ async fn a_running_request_is_finished_and_new_connections_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_waits_for_an_instance_is_served_as_well() {
     let function = FUNCTION.replace("[functions.f.http]", "max_instances = 1\n[functions.f.http]");
-    let mut host = TestHost::start(&format!("[server]\nqueue_length = 1\n{function}")).await;
+    let mut host = TestHost::start(&function).await;
     let mut first = running(&host, "sleep:1500").await;
     let mut second = running(&host, "count").await;
-    eventually("it waits", || async { host.invoke("f", "echo").await.status == 429 }).await;
+    host.waiting("f", 1).await;
     host.begin_stop();
     assert!(first.read_to_end().await.ends_with("slept"));
     assert!(second.read_to_end().await.ends_with("\r\n\r\n2"));

@@ -304,6 +304,12 @@ impl TestHost {
         eventually("an instance is at work", is_busy).await;
     }
 
+    /// Waits until so many callers wait for an instance of a function.
+    pub async fn waiting(&self, function: &str, callers: u64) {
+        let are_waiting = || async { self.describe(function).await["waiting"] == callers };
+        eventually(&format!("{callers} wait for an instance"), are_waiting).await;
+    }
+
     /// Waits until the log of a function has a line with `text`.
     pub async fn logs(&self, function: &str, text: &str) {
         let has = || async { self.log(function).await.iter().any(|line| line.contains(text)) };

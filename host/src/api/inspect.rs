@@ -64,6 +64,7 @@ fn running(revision: &Revision, routes: &FunctionRoutes) -> Value {
         "memoryMb": function.memory >> 20,
         "timeoutSeconds": function.timeout.as_secs_f64(),
         "instances": { "live": live, "idle": idle },
+        "waiting": routes.revisions().map(|revision| revision.pool.waiting()).sum::<usize>(),
         "coldStarts": routes.revisions().map(|revision| revision.pool.cold_starts()).sum::<u64>(),
         "invocations": invocations,
         "loadMs": revision.load_time.as_secs_f64() * 1000.0,
@@ -149,6 +150,11 @@ pub(super) fn metrics(host: &FunctionHost) -> Response<ResponseBody> {
         let (live, idle) = instances.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         sample(&mut text, "wisp_instances", function, ",state=\"idle\"", idle as u64);
         sample(&mut text, "wisp_instances", function, ",state=\"busy\"", live.saturating_sub(idle) as u64);
+    }
+    family(&mut text, "wisp_invocations_waiting", "gauge", "Invocations that wait for an instance.");
+    for function in &functions {
+        let waiting = function.2.revisions().map(|revision| revision.pool.waiting()).sum::<usize>();
+        sample(&mut text, "wisp_invocations_waiting", function, "", waiting as u64);
     }
     family(&mut text, "wisp_instance_memory_bytes", "gauge", "Linear memory of idle instances.");
     for function in &functions {
