@@ -28,6 +28,7 @@ async fn every_invocation_is_counted_once_by_its_outcome() {
         format!("wisp_invocations_total{{{labels},outcome=\"ok\"}} 4"),
         format!("wisp_invocations_total{{{labels},outcome=\"crash\"}} 2"),
         format!("wisp_cold_starts_total{{{labels}}} 4"),
+        format!("wisp_invocations_waiting{{{labels}}} 0"),
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
     }
