@@ -231,22 +231,15 @@ function fill(pattern, values) {
 
 const around = ([before, behind], letter, value, parts) => [...fill(before, { [LETTERS[letter]]: value }), ...parts, ...fill(behind, { [LETTERS[letter]]: value })];
 
-// Goes up in a new instance that has another local zone than the snapshot: what was made before it forgets its own.
-let era = 0;
-
-export function forgetLocalZone() {
-  era += 1;
-}
-
 export class Dates {
   #locale;
   #name;
   #options;
   #fields;
-  // The zone that was asked for; otherwise the local one, as it was when `#era` began or when this was made.
+  // The zone that was asked for; otherwise the local one as it was when this was made, or that of a new instance.
   #given;
   #local = native.local_zone();
-  #era = era;
+  #era = native.zone_era();
   #bound;
 
   constructor(name, options) {
@@ -292,6 +285,7 @@ export class Dates {
 
   #zoneNow() {
     if (this.#given !== undefined) return this.#given;
+    const era = native.zone_era();
     if (this.#era !== era) {
       this.#local = native.local_zone();
       this.#era = era;

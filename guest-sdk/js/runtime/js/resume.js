@@ -1,7 +1,5 @@
 // What differs from instance to instance.
 import { forget } from '__wasm_rquickjs_builtin/wisp/context';
-import * as native from '__wasm_rquickjs_builtin/wisp_native';
-import { forgetLocalZone } from '__wasm_rquickjs_builtin/wisp/intl';
 import * as timers from '__wasm_rquickjs_builtin/wisp_timers';
 
 const refresh = Symbol.for('__wasm_rquickjs_refresh_process_state');
@@ -19,14 +17,7 @@ export function resume(changes) {
   for (let i = 0; i < changes.length; i += 2) {
     if (changes[i + 1] === undefined) delete process.env[changes[i]];
     else process.env[changes[i]] = changes[i + 1];
-    if (changes[i] === 'TZ') changeZone(changes[i + 1]);
   }
   forget();
   timers.resume();
-}
-
-// Also where the sources have put an object of their own in place of `process.env`.
-function changeZone(variable) {
-  native.set_time_zone(variable);
-  forgetLocalZone();
 }

@@ -324,6 +324,12 @@ pub mod native_module {
         zone::set_local(variable.as_deref());
     }
 
+    /// Another number: the local zone is that of another instance.
+    #[rquickjs::function]
+    pub fn zone_era() -> u32 {
+        zone::era()
+    }
+
     /// The local zone as [`zone_offset`] takes it.
     #[rquickjs::function]
     pub fn local_zone() -> String {

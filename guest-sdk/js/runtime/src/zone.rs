@@ -19,8 +19,20 @@ pub(crate) enum Zone {
 
 thread_local! {
     static LOCAL: Cell<Zone> = const { Cell::new(Zone::Named(Tz::UTC)) };
+    static ERA: Cell<u32> = const { Cell::new(0) };
     /// Names and identifier of the zone that was last asked for: a program shows the times of one.
     static LABELS: Cell<Option<(Tz, Labels)>> = const { Cell::new(None) };
+}
+
+/// As [`set_local`], in a new instance that has another `TZ` than the snapshot: what was made before it forgets its own zone.
+pub(crate) fn renew_local(variable: Option<&str>) {
+    ERA.set(ERA.get() + 1);
+    set_local(variable);
+}
+
+/// Another one: the local zone is that of another instance.
+pub(crate) fn era() -> u32 {
+    ERA.get()
 }
 
 /// Makes the zone that `TZ` names the local one; without the variable that is UTC.
