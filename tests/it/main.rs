@@ -13,6 +13,7 @@ mod capabilities;
 mod concurrency;
 mod deploy_errors;
 mod editor_types;
+mod edits;
 mod event_invoke;
 mod examples;
 mod fixtures;

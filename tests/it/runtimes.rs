@@ -160,6 +160,34 @@ async fn sources_see_nothing_of_the_start_that_a_javascript_runtime_has_behind_i
     assert_eq!(drawn.len(), 4, "each load and each instance draws numbers of its own");
 }
 
+/// The start of 1970 as clocks show it at the top level and in a call, and in a format that the top level made.
+const CLOCKS: &str = "const moment = new Date(0);
+const atTop = moment.getHours();
+const format = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
+exports.handler = async () => [atTop, moment.getHours(), format.format(moment), format.resolvedOptions().timeZone, String(moment)];
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_time_is_that_of_the_instance_whatever_it_was_at_the_build() {
+    let project = Project::with(runtimes(), &[("index.js", CLOCKS)]);
+    let toml = |variable: &str| {
+        format!("[functions.f]\ntimeout = \"30 s\"\nenvironment = {{ {variable} }}\n[functions.f.build]\n")
+    };
+    let new_york = "TZ = \"America/New_York\"";
+    project.build(&toml(new_york)).unwrap();
+    let shanghai = "Thu Jan 01 1970 08:00:00 GMT+0800 (China Standard Time)";
+    let utc = "Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time)";
+    let as_built = "Wed Dec 31 1969 19:00:00 GMT-0500 (Eastern Standard Time)";
+    for (variable, expected) in [
+        ("TZ = \"Asia/Shanghai\"", json!([19, 8, "08:00", "Asia/Shanghai", shanghai])),
+        ("", json!([19, 0, "00:00", "UTC", utc])),
+        (new_york, json!([19, 19, "19:00", "America/New_York", as_built])),
+    ] {
+        let host = TestHost::start_project(&project, &toml(variable)).await;
+        assert_eq!(host.invoke("f", "").await.json(), expected, "{variable}");
+    }
+}
+
 #[test]
 fn an_error_in_python_names_file_and_line() {
     let project =

@@ -31,7 +31,7 @@ pub mod sdk;
 pub mod servers;
 
 pub use client::Answer;
-pub use process::HostProcess;
+pub use process::{HostProcess, UpProcess};
 pub use project::Project;
 pub use recorder::Recorder;
 

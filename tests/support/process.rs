@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -67,5 +68,59 @@ fn spawn(config: &Path) -> Child {
 impl Drop for HostProcess {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// `wisp up` in a directory, killed when it is dropped.
+pub struct UpProcess {
+    process: Child,
+    told: Arc<Mutex<String>>,
+    /// Where triggers are served.
+    pub listen: SocketAddr,
+}
+
+impl UpProcess {
+    /// Serves a directory on free ports. Returns once it listens.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn start(directory: &Path) -> Self {
+        let mut command = Command::new(crate::binary());
+        command.args(["up", "--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]).current_dir(directory);
+        // What it compiles goes with the build directory.
+        command.env("XDG_CACHE_HOME", crate::cache().join("user")).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap());
+        let mut told = String::new();
+        let listen = loop {
+            assert!(lines.read_line(&mut told).unwrap() > 0, "wisp up ended: {told}");
+            if let Some((_, address)) = told.lines().last().and_then(|line| line.split_once("triggers  http://")) {
+                break address.trim().parse().unwrap();
+            }
+        };
+        let told = Arc::new(Mutex::new(told));
+        let to = told.clone();
+        // To the end, so that the process can always write.
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                *to.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { process, told, listen }
+    }
+
+    /// What it has told so far.
+    ///
+    /// # Panics
+    /// If the thread that reads it has.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
+    }
+}
+
+impl Drop for UpProcess {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -3,6 +3,8 @@
 //
 // A pattern is text in which letters stand for fields, as in CLDR: y M d E (weekday) h m s P (morning or afternoon).
 
+import * as native from '__wasm_rquickjs_builtin/wisp_native';
+
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
 const cut = (names, length = 3) => names.map((name) => name.slice(0, length));
@@ -234,18 +236,21 @@ export class Dates {
   #name;
   #options;
   #fields;
-  #clock;
+  // The zone that was asked for; otherwise the local one as it was when this was made, or that of a new instance.
+  #given;
+  #local = native.local_zone();
+  #era = native.zone_era();
   #bound;
 
-  // `Base` is the engine's own, which knows time zones.
-  constructor(Base, name, options) {
+  constructor(name, options) {
     this.#name = name;
     this.#locale = LOCALES[name];
     const { timeZone, dateStyle, timeStyle } = options;
     this.#options = options;
-    this.#clock = new Base('en-US', {
-      timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit', weekday: 'long',
-    });
+    if (timeZone !== undefined) {
+      this.#given = native.zone_identifier(String(timeZone));
+      if (this.#given === undefined) throw new RangeError(`Invalid time zone specified: ${timeZone}`);
+    }
     const styled = dateStyle !== undefined || timeStyle !== undefined;
     this.#fields = styled ? fieldsOfStyle(this.#locale, options) : Object.fromEntries(FIELDS.filter((it) => options[it] !== undefined).map((it) => [it, options[it]]));
     if (!styled && Object.keys(this.#fields).every((it) => it === 'timeZoneName')) Object.assign(this.#fields, { year: 'numeric', month: 'numeric', day: 'numeric' });
@@ -262,8 +267,7 @@ export class Dates {
   formatToParts(date) {
     const instant = date === undefined ? Date.now() : Number(date);
     if (!Number.isFinite(instant)) throw new RangeError('Invalid time value');
-    const now = { instant };
-    for (const { type, value } of this.#clock.formatToParts(instant)) now[type] = value;
+    const now = this.#there(instant);
     const day = this.#date(now);
     const time = this.#time(now);
     if (day.length === 0 || time.length === 0) return [...day, ...time];
@@ -272,10 +276,38 @@ export class Dates {
 
   resolvedOptions() {
     const { dateStyle, timeStyle } = this.#options;
-    const { timeZone } = this.#clock.resolvedOptions();
-    const found = { locale: this.#name, calendar: 'gregory', numberingSystem: 'latn', timeZone };
+    const zone = this.#zoneNow();
+    // A local zone that is only an offset has no name, in Node either.
+    const found = { locale: this.#name, calendar: 'gregory', numberingSystem: 'latn', timeZone: /^[+-]/.test(zone) ? undefined : zone };
     if (this.#fields.hour !== undefined) Object.assign(found, { hourCycle: this.#isH12() ? 'h12' : 'h23', hour12: this.#isH12() });
     return Object.assign(found, dateStyle === undefined && timeStyle === undefined ? this.#fields : { dateStyle, timeStyle });
+  }
+
+  #zoneNow() {
+    if (this.#given !== undefined) return this.#given;
+    const era = native.zone_era();
+    if (this.#era !== era) {
+      this.#local = native.local_zone();
+      this.#era = era;
+    }
+    return this.#local;
+  }
+
+  // What clocks in the zone show.
+  #there(instant) {
+    const offset = native.zone_offset(this.#zoneNow(), instant);
+    const shown = new Date(instant + offset * 1000);
+    return {
+      instant,
+      offset,
+      year: String(shown.getUTCFullYear()),
+      month: shown.getUTCMonth() + 1,
+      day: shown.getUTCDate(),
+      hour: shown.getUTCHours(),
+      minute: shown.getUTCMinutes(),
+      second: shown.getUTCSeconds(),
+      weekday: shown.getUTCDay(),
+    };
   }
 
   #isH12() {
@@ -326,8 +358,7 @@ export class Dates {
   #weekday(now, style, isAlone) {
     const { days, daysAlone } = this.#locale;
     const names = (isAlone && daysAlone) || days;
-    const day = DAYS.indexOf(now.weekday);
-    return style === 'narrow' ? names.short[day][0] : names[style][day];
+    return style === 'narrow' ? names.short[now.weekday][0] : names[style][now.weekday];
   }
 
   #time(now) {
@@ -359,11 +390,9 @@ export class Dates {
   }
 
   #zone(now) {
-    const { timeZone } = this.#clock.resolvedOptions();
     const gmt = this.#locale.gmt ?? 'GMT';
-    const there = Date.UTC(now.year, now.month - 1, now.day, now.hour % 24, now.minute, now.second);
-    const minutes = Math.round((there - now.instant) / 60000);
-    if (minutes === 0) return timeZone === 'UTC' ? 'UTC' : gmt;
+    const minutes = Math.round(now.offset / 60);
+    if (minutes === 0) return this.#zoneNow() === 'UTC' ? 'UTC' : gmt;
     const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
     return `${gmt}${minutes < 0 ? '-' : '+'}${hours}${rest === 0 ? '' : ':' + pad(rest)}`;
   }
@@ -393,7 +422,7 @@ export class Numbers {
   #bound;
 
   // `Base` is the engine's own, which knows how to round.
-  constructor(Base, name, options) {
+  constructor(name, options, Base) {
     this.#base = new Base('en-US', options);
     this.#name = name;
     this.#options = options;
@@ -422,10 +451,10 @@ const METHODS = {
   toLocaleTimeString: [TIME_FIELDS, TIME],
 };
 
-// A constructor that may be called without `new`, as those of Intl may.
+// A constructor that may be called without `new`, as those of Intl may. `Base` is the engine's own, if it is of use.
 function constructor(name, Class, Base) {
   function make(locales, options) {
-    return new Class(Base, known(locales) ?? 'en-US', { ...options });
+    return new Class(known(locales) ?? 'en-US', { ...options }, Base);
   }
   const define = (object, key, value) => Object.defineProperty(object, key, { value, writable: true, configurable: true });
   define(make, 'name', name);
@@ -438,7 +467,7 @@ function constructor(name, Class, Base) {
 
 export function install() {
   Intl.getCanonicalLocales = canonical;
-  Intl.DateTimeFormat = constructor('DateTimeFormat', Dates, Intl.DateTimeFormat);
+  Intl.DateTimeFormat = constructor('DateTimeFormat', Dates);
   Intl.NumberFormat = constructor('NumberFormat', Numbers, Intl.NumberFormat);
   for (const [method, [fields, defaults]] of Object.entries(METHODS)) {
     Date.prototype[method] = {

@@ -7,6 +7,8 @@ import os from 'node:os';
 import workerThreads from 'node:worker_threads';
 import * as zlib from 'node:zlib';
 import { Buffer } from 'node:buffer';
+import { readForm } from '__wasm_rquickjs_builtin/wisp/bodies';
+import { structuredClone } from '__wasm_rquickjs_builtin/wisp/clone';
 import * as intl from '__wasm_rquickjs_builtin/wisp/intl';
 
 const FORMATS = {
@@ -55,6 +57,10 @@ function refuse() {
 export function install() {
   refuse();
   intl.install();
+  globalThis.structuredClone = structuredClone;
+  for (const { prototype } of [Request, Response]) {
+    Object.defineProperty(prototype, 'formData', { value: async function formData() { return readForm(this); }, writable: true, configurable: true });
+  }
   // Packages that ask mean Unix or Windows.
   Object.defineProperty(process, 'platform', { value: 'linux', enumerable: true, configurable: true, writable: false });
   os.platform = () => 'linux';

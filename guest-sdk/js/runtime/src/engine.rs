@@ -7,9 +7,29 @@ use rquickjs::{Ctx, Error, Function, Value, qjs};
 unsafe extern "C" {
     /// See `engine/instances.c`.
     fn wisp_settle(ctx: *mut qjs::JSContext) -> c_int;
+    /// See `engine/local_time.c`.
+    fn wisp_set_local_time(offset: Option<LocalOffset>, name: Option<ZoneName>);
     /// See `engine/requests.c`.
     fn wisp_request(ctx: *mut qjs::JSContext, body: qjs::JSValue, texts: *const Text) -> c_int;
     fn wisp_request_functions(ctx: *mut qjs::JSContext, respond: RawFunction) -> qjs::JSValue;
+}
+
+type LocalOffset = extern "C" fn(i64, bool) -> i32;
+type ZoneName = extern "C" fn(i64, *mut u8, usize) -> usize;
+
+/// What the engine asks about local time, in milliseconds since 1970.
+pub(crate) struct LocalTime {
+    /// Seconds east of Greenwich; `true`: of clocks that show this time.
+    pub(crate) offset: LocalOffset,
+    /// Writes a name in UTF-8, of at most as many bytes, and gives its length.
+    pub(crate) name: ZoneName,
+}
+
+/// From here on local time is this; none: UTC.
+pub(crate) fn set_local_time(local: Option<LocalTime>) {
+    let (offset, name) = local.map(|local| (local.offset, local.name)).unzip();
+    // SAFETY: the engine runs nothing meanwhile, and the functions are there forever.
+    unsafe { wisp_set_local_time(offset, name) };
 }
 
 /// A function as the engine calls it.

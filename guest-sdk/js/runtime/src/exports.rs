@@ -17,6 +17,7 @@ use crate::{
     calls::{self, Functions, Outcome},
     engine, files, internal, native, preview1,
     request::{self, Request},
+    zone,
 };
 
 struct Runtime;
@@ -175,9 +176,12 @@ fn resume() -> Result<(), Failure> {
         return Ok(());
     }
     internal::reseed();
-    ended(calls::run(|ctx: &Ctx<'_>, functions: &Functions| {
-        functions.resume.clone().restore(ctx)?.call((native::changed_variables(),))
-    }))
+    let changes = native::changed_variables();
+    // Also where the sources have put an object of their own in place of `process.env`.
+    if let Some([_, zone]) = changes.as_chunks().0.iter().find(|[name, _]| name.as_deref() == Some("TZ")) {
+        zone::renew_local(zone.as_deref());
+    }
+    ended(calls::run(|ctx: &Ctx<'_>, functions: &Functions| functions.resume.clone().restore(ctx)?.call((changes,))))
 }
 
 fn ended(outcome: Outcome) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The JavaScript runtime: world `booting-runtime` of `wisp:function`, on QuickJS with the built-in modules of `wasm-rquickjs`.
 //!
 //! `exports` is what the host calls, `calls` runs JavaScript until an answer is there, `request` is the request that runs,
-//! `native` is what our JavaScript in `js/` calls, `engine` what is asked of the engine past its bindings, `files` holds the sources of the function, `preview1` is the C library's system, made of WASI 0.2.
+//! `native` is what our JavaScript in `js/` calls, `engine` what is asked of the engine past its bindings, `files` holds the sources of the function, `preview1` is the C library's system, made of WASI 0.2, `zone` local time.
 //! `builtin`, `internal`, `modules` and `wrappers` are generated.
 
 #[allow(unsafe_op_in_unsafe_fn, clippy::all)]
@@ -22,6 +22,7 @@ mod preview1;
 mod request;
 #[allow(unused)]
 mod wrappers;
+mod zone;
 
 /// The module that the generated code evaluates when its own are ready.
 static JS_EXPORT_MODULE_NAME: &str = "__wasm_rquickjs_builtin/wisp/main";
@@ -42,7 +43,9 @@ macro_rules! modules {
 }
 
 /// Our modules. Functions cannot import them: the prefix is kept from them.
-const MODULES: [(&str, &str); 18] = modules![
+const MODULES: [(&str, &str); 20] = modules![
+    "bodies",
+    "clone",
     "cloudbase",
     "console",
     "context",

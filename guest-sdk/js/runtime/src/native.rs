@@ -194,6 +194,7 @@ pub mod native_module {
         },
         calls::{self, Functions, Outcome},
         engine, files, request,
+        zone::{self, Zone},
     };
 
     #[rquickjs::function]
@@ -315,6 +316,41 @@ pub mod native_module {
             text(&account_id),
         ];
         values.into_iter().collect_js(&ctx)
+    }
+
+    /// What `TZ` says from here on; undefined without it.
+    #[rquickjs::function]
+    pub fn set_time_zone(variable: Option<String>) {
+        zone::set_local(variable.as_deref());
+    }
+
+    /// Another number: the local zone is that of another instance.
+    #[rquickjs::function]
+    pub fn zone_era() -> u32 {
+        zone::era()
+    }
+
+    /// The local zone as [`zone_offset`] takes it.
+    #[rquickjs::function]
+    pub fn local_zone() -> String {
+        match zone::local() {
+            Zone::Fixed(seconds) => format!("{seconds:+}"),
+            zone => zone.identifier().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The identifier that CLDR has for a zone; undefined: it is not known.
+    #[rquickjs::function]
+    pub fn zone_identifier(identifier: String) -> Option<&'static str> {
+        Zone::of_identifier(&identifier)?.identifier()
+    }
+
+    /// Seconds east of Greenwich at a time in milliseconds since 1970.
+    #[rquickjs::function]
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn zone_offset(zone: String, time: f64) -> i32 {
+        let fixed = || zone.parse().map(Zone::Fixed).ok();
+        Zone::of_identifier(&zone).or_else(fixed).map_or(0, |zone| zone.offset(time as i64))
     }
 
     /// Whether the sources have a file of that path.

@@ -51,10 +51,12 @@ pub(super) fn build(
 }
 
 fn translated(source: &Path) -> Result<Vec<abi::TranslatedFile>, BuildError> {
-    typescript::translate_all(source).map_err(|error| match error {
+    let plain = typescript::keep_plain(source);
+    let translated = typescript::translate_all(source).map_err(|error| match error {
         typescript::TranslateError::Io(path, error) => failed_io(&path, error),
         typescript::TranslateError::Source(error) => wrong_source(source, Language::JavaScript, &error),
-    })
+    })?;
+    Ok(plain.into_iter().chain(translated).collect())
 }
 
 struct Recipe<'a> {

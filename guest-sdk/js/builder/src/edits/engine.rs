@@ -40,6 +40,7 @@ pub(super) fn edit(output: &Path, additions: &Path) -> anyhow::Result<()> {
     contexts(&copy)?;
     copies(&copy)?;
     counts(&copy)?;
+    local_time(&copy)?;
     add(&copy, additions)?;
     vendor::copy_directory(&copy, &output.join("rquickjs-sys"))
 }
@@ -182,6 +183,36 @@ fn counts(engine: &Path) -> anyhow::Result<()> {
         "                JS_REF_COUNT(str)--;\n            return i;",
         "                js_ref_down(str);\n            return i;",
         1,
+    )
+}
+
+/// The C library has no time zones. `runtime/engine/local_time.c` asks for those of the runtime, also for what the clocks of
+/// a zone show: the engine takes such a time for UTC, which is wrong near a change of clocks. Offsets have seconds, as those
+/// before there were zones do, and `toString` ends with the name of the zone, as programs expect that look for one.
+fn local_time(engine: &Path) -> anyhow::Result<()> {
+    let edit = |from: &str, to: &str| replace(engine, "quickjs/quickjs.c", from, to, 1);
+    edit(
+        "static int getTimezoneOffset(int64_t time) {\n",
+        "static int32_t wisp_local_offset(int64_t time, bool is_local);\n\
+         static int wisp_append_zone(int64_t time, char *to, int size);\n\n\
+         #if 0\nstatic int getTimezoneOffset(int64_t time) {\n",
+    )?;
+    edit("#endif /* NO_TM_GMTOFF */\n#endif\n}\n", "#endif /* NO_TM_GMTOFF */\n#endif\n}\n#endif\n")?;
+    edit(
+        "            tz = -getTimezoneOffset(d);\n            d += tz * 60000;\n",
+        "            tz = wisp_local_offset(d, false);\n            d += tz * 1000;\n            tz /= 60;\n",
+    )?;
+    edit("        tv += getTimezoneOffset(ti) * 60000;\n", "        tv -= wisp_local_offset(ti, true) * 1000.0;\n")?;
+    edit(
+        "js_int64(getTimezoneOffset((int64_t)trunc(v)))",
+        "js_int64(-wisp_local_offset((int64_t)trunc(v), false) / 60)",
+    )?;
+    edit("    char buf[64];\n    double fields[9];\n", "    char buf[192];\n    double fields[9], time;\n")?;
+    edit(
+        "            /* XXX: tack the time zone code? */\n",
+        "            if (JS_ThisTimeValue(ctx, &time, this_val))\n                return JS_EXCEPTION;\n            \
+         pos += wisp_append_zone((int64_t)time, buf + pos, sizeof(buf) - pos);\n            \
+         return JS_NewStringLen(ctx, buf, pos);\n",
     )
 }
 

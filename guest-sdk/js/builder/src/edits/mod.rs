@@ -173,6 +173,8 @@ fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
         1,
     )?;
     stores(crate_, runtime)?;
+    time_zone(crate_)?;
+    bodies(crate_)?;
     // Servers of this instance are reached without a socket. See `runtime/js/server.js`.
     replace(
         crate_,
@@ -242,6 +244,61 @@ fn stores(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
     let path = crate_.join(process);
     let text = fs::read_to_string(&path)?;
     vendor::write_if_changed(&path, format!("import {{ bindContext }} from 'node:async_hooks';\n{text}").as_bytes())
+}
+
+/// Local time follows the variable `TZ`, also when a program sets it: see `runtime/src/zone.rs`.
+fn time_zone(crate_: &Path) -> anyhow::Result<()> {
+    let process = "src/builtin/process.js";
+    for (change, value) in [
+        ("target[key] = String(value);\n", "target[key]"),
+        ("delete target[key];\n", "undefined"),
+        ("target[key] = String(descriptor.value);\n", "target[key]"),
+    ] {
+        let told = format!("{change}            if (key === 'TZ') set_time_zone({value});\n");
+        replace(crate_, process, change, &told, 1)?;
+    }
+    let path = crate_.join(process);
+    let text = fs::read_to_string(&path)?;
+    let import = "import { set_time_zone } from '__wasm_rquickjs_builtin/wisp_native';\n";
+    vendor::write_if_changed(&path, format!("{import}{text}").as_bytes())
+}
+
+/// Bodies of requests and responses have their types: see `runtime/js/bodies.js`. A request that is made of another takes what
+/// it is told to change.
+fn bodies(crate_: &Path) -> anyhow::Result<()> {
+    let edit = |from: &str, to: &str, times| replace(crate_, "src/builtin/http.js", from, to, times);
+    edit(
+        "import * as httpNative from",
+        "import { readForm, takeBody } from '__wasm_rquickjs_builtin/wisp/bodies';\nimport * as httpNative from",
+        1,
+    )?;
+    edit(
+        "                : body !== undefined && body !== null ? body : null;\n",
+        "                : takeBody(body, this._headers) ?? null;\n",
+        1,
+    )?;
+    edit("                : options.body;\n", "                : takeBody(options.body, this._headers);\n", 1)?;
+    edit(
+        "            this._options = { ...input._options };\n",
+        "            this._options = { ...input._options, ...options };\n            \
+         if (options.headers !== undefined) this._headers = new Headers(options.headers);\n",
+        1,
+    )?;
+    edit(
+        "            if (input._body instanceof ReadableStream) {\n                const [originalBranch",
+        "            if (options.body !== undefined && options.body !== null) {\n                \
+         this._body = takeBody(options.body, this._headers);\n            \
+         } else if (input._body instanceof ReadableStream) {\n                const [originalBranch",
+        1,
+    )?;
+    // Most requests have no body.
+    edit(
+        "            console.warn('Unsupported body type');\n            return new Blob([]).stream();\n",
+        "            return null;\n",
+        1,
+    )?;
+    edit("            console.warn('Unsupported body type');\n            return ", "            return ", 3)?;
+    edit("    get body() {\n        this._bodyUsed = true;\n", "    get body() {\n", 1)
 }
 
 /// Puts the parts together: the generated crate, our sources in place of its `lib.rs`, and the contract.
