@@ -16,6 +16,8 @@ event_loop          asyncio without sockets of its own
 patches             what other people's modules need changed to run here
 https, http_errors  HTTP over `wasi:http` behind the interface of a TLS socket
 ssl_module          what `import ssl` finds
+local_time, zones   time zones
+hashes              what hashlib has of OpenSSL elsewhere
 warm_up             runs the runtime's own paths before the component is finished
 native_packages     packages that need native code, and what to use instead
 """

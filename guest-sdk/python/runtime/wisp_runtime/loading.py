@@ -8,7 +8,7 @@ import sys
 from wit_world.exports.loader import Description, HandlerKinds
 from wit_world.imports import wasi_environment
 
-from . import asgi, events, native_packages, network_guard, scripts, snapshot, sources, wsgi
+from . import asgi, events, local_time, native_packages, network_guard, scripts, snapshot, sources, wsgi
 from .failures import LoadError, NotInSnapshot
 from .network_guard import NetworkGuard
 from .references import Reference, ScriptReference, find_entry, parse, refer
@@ -30,7 +30,8 @@ class Program:
     def load(self) -> Description:
         source = self.source
         sources.install(source.directory, {it.path: it.text for it in source.translated})
-        snapshot.take_variables(wasi_environment.get_environment())
+        if "TZ" in snapshot.take_variables(wasi_environment.get_environment()):
+            local_time.tzset()
         snapshot.note_variables()
         sys.argv[:] = [""]
         os.chdir(source.directory)
