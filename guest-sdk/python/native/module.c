@@ -2,6 +2,7 @@
  * give. */
 
 #include "cpython.h"
+#include "pbkdf2.h"
 #include "scrypt.h"
 #include "zone.h"
 
@@ -30,9 +31,24 @@ static Object *scrypt_mix(Object *self, Object *arguments) {
     return PyErr_NoMemory();
 }
 
+/* None if there is no such hash function here. */
+static Object *pbkdf2_iterate(Object *self, Object *arguments) {
+    const char *name, *key, *first;
+    int key_length, length;
+    unsigned long long iterations;
+    if (!PyArg_ParseTuple(arguments, "sy#y#K:pbkdf2_iterate", &name, &key, &key_length, &first, &length, &iterations)) return 0;
+    const struct digest *digest = wisp_digest(name);
+    if (!digest) return Py_GetConstant(0);
+    Object *mixed = PyBytes_FromStringAndSize(first, length);
+    if (!mixed) return 0;
+    wisp_pbkdf2_iterate(digest, (const uint8_t *)key, key_length, (uint8_t *)PyBytes_AsString(mixed), iterations);
+    return mixed;
+}
+
 static const struct method METHODS[] = {
     {"set_zone", set_zone, METH_VARARGS, "set_zone(transitions, kind_of, kinds, names, rule)"},
     {"scrypt_mix", scrypt_mix, METH_VARARGS, "scrypt_mix(blocks, n, r) -> bytes"},
+    {"pbkdf2_iterate", pbkdf2_iterate, METH_VARARGS, "pbkdf2_iterate(hash_name, key, first, iterations) -> bytes"},
     {0, 0, 0, 0},
 };
 

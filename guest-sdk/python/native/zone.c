@@ -2,7 +2,7 @@
  *
  * `localtime`, `mktime` and `strftime` of wasi-libc ask two functions of their own for the zone, and in WebAssembly these
  * have no zone to tell. The build puts the two below in their place, so that everything that asks the C library follows:
- * `time`, `datetime`, SQLite. Python reads `TZ` and the files of zones, and hands the zone over: see `local_time.py`.
+ * `time`, `datetime`. Python reads `TZ` and the files of zones, and hands the zone over: see `local_time.py`.
  */
 
 #include "zone.h"

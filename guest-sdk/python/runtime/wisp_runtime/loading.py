@@ -30,9 +30,10 @@ class Program:
     def load(self) -> Description:
         source = self.source
         sources.install(source.directory, {it.path: it.text for it in source.translated})
-        if "TZ" in snapshot.take_variables(wasi_environment.get_environment()):
-            local_time.tzset()
+        snapshot.take_variables(wasi_environment.get_environment())
         snapshot.note_variables()
+        if "TZ" in os.environ:
+            local_time.tzset()
         sys.argv[:] = [""]
         os.chdir(source.directory)
         self.reference = refer(source.handler) if source.handler else find_entry()
