@@ -2,6 +2,7 @@
 
 import _thread
 import contextvars
+import itertools
 import sys
 import threading
 
@@ -49,3 +50,71 @@ def wait(self, timeout=None):
     if timeout is None:
         raise RuntimeError(f"this would wait for ever: {NO_THREADS}, so nothing happens meanwhile")
     return wait_of_condition(self, timeout)
+
+
+def thread_pools(module) -> None:
+    module.ThreadPool = ThreadPool
+
+
+class ThreadPool:
+    """`multiprocessing.pool.ThreadPool`, and `Pool` of `multiprocessing.dummy`: each task runs at once."""
+
+    def __init__(self, processes=None, initializer=None, initargs=()):
+        if processes is not None and processes < 1:
+            raise ValueError("Number of processes must be at least 1")
+        # Where results put themselves until they are there.
+        self._cache = {}
+        self._is_closed = False
+        if initializer is not None:
+            initializer(*initargs)
+
+    def apply(self, func, args=(), kwds={}):
+        return self.apply_async(func, args, kwds).get()
+
+    def map(self, func, iterable, chunksize=None):
+        return self.map_async(func, iterable).get()
+
+    def starmap(self, func, iterable, chunksize=None):
+        return self.starmap_async(func, iterable).get()
+
+    def imap(self, func, iterable, chunksize=1):
+        self._check_running()
+        return map(func, iterable)
+
+    imap_unordered = imap
+
+    def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None):
+        self._check_running()
+        result = sys.modules["multiprocessing.pool"].ApplyResult(self, callback, error_callback)
+        try:
+            outcome = (True, func(*args, **kwds))
+        except Exception as error:
+            outcome = (False, error)
+        result._set(0, outcome)
+        return result
+
+    def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None):
+        return self.apply_async(lambda: list(map(func, iterable)), (), {}, callback, error_callback)
+
+    def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None):
+        return self.apply_async(lambda: list(itertools.starmap(func, iterable)), (), {}, callback, error_callback)
+
+    def _check_running(self):
+        if self._is_closed:
+            raise ValueError("Pool not running")
+
+    def close(self):
+        self._is_closed = True
+
+    terminate = close
+
+    def join(self):
+        if not self._is_closed:
+            raise ValueError("Pool is still running")
+
+    def __enter__(self):
+        self._check_running()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
