@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up on a fresh machine: cargo 1.95, node 20, npm, python 3.11, and apt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers build runtimes tools tools-rust tools-js tools-python tools-servers examples clean
+.PHONY: help demo test lint bench bench-peers build dist runtimes tools tools-rust tools-js tools-python tools-servers examples clean
 
 WISP := target/release/wisp
 
@@ -21,14 +21,16 @@ lint: ## Format, lints, documentation
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-bench: build tools bench-peers ## Compare with other servers, in one run, and write bench/RESULTS.md
-	cargo run --release -p wisp-bench
+bench: tools bench-peers ## Compare with other servers, in one run, and write bench/RESULTS.md
+	cargo build --profile dist -p wisp -p wisp-bench
+	target/dist/wisp-bench
 
-# The servers that wisp is compared with. wasmtime's is compiled as it is in the registry, which takes minutes, once.
-bench-peers: target/bench/peers/bin/wasmtime target/bench/peers/venv/bin/gunicorn
+# The servers that wisp is compared with. wasmtime's is compiled as wisp itself is for this, which takes minutes, once.
+bench-peers: target/bench/peers/wasmtime-48.0.8/bin/wasmtime target/bench/peers/venv/bin/gunicorn
 
-target/bench/peers/bin/wasmtime:
-	cargo install wasmtime-cli --version 48.0.8 --locked --no-default-features --root target/bench/peers \
+target/bench/peers/wasmtime-48.0.8/bin/wasmtime:
+	CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
+	cargo install wasmtime-cli --version 48.0.8 --locked --no-default-features --root target/bench/peers/wasmtime-48.0.8 \
 		--target-dir target/bench/peers/build \
 		--features run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model-async
 
@@ -39,6 +41,9 @@ target/bench/peers/venv/bin/gunicorn: bench/peers/requirements.txt
 
 build: ## Build the host
 	cargo build --release --workspace
+
+dist: ## Build wisp as it is installed: optimized as a whole, which takes minutes, in target/dist
+	cargo build --profile dist -p wisp
 
 examples: build tools ## Build the examples' components
 	$(WISP) build --config examples/wisp.toml

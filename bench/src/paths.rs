@@ -1,6 +1,9 @@
 //! Where things are in a checkout.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 /// The checkout.
 pub(crate) fn root() -> PathBuf {
@@ -17,7 +20,8 @@ pub(crate) fn peers() -> PathBuf {
     data().join("peers")
 }
 
-/// The binary beside this one.
+/// The program beside this one: built by the same profile.
 pub(crate) fn wisp() -> PathBuf {
-    root().join("target/release/wisp")
+    let this = env::current_exe().unwrap_or_else(|_| root().join("target/dist/wisp-bench"));
+    this.with_file_name("wisp")
 }

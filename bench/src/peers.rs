@@ -38,7 +38,7 @@ fn wasmtime() -> anyhow::Result<Server> {
 }
 
 fn wasmtime_binary() -> std::path::PathBuf {
-    paths::peers().join("bin/wasmtime")
+    paths::peers().join("wasmtime-48.0.8/bin/wasmtime")
 }
 
 /// One process, as Node is run without more ado.

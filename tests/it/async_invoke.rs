@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::{Answer, Recorder, TestHost, client, eventually};
+use tokio::net::TcpStream;
 use wisp::delivery::{StatefulKey, Status, StopError};
 
 const ASYNC: (&str, &str) = ("x-fc-invocation-type", "Async");
@@ -109,18 +110,19 @@ async fn a_failed_call_is_repeated_until_it_succeeds_and_the_guest_is_told_how_o
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_function_is_throttled_waits_and_has_lost_no_attempt() {
     let recorder = Recorder::start().await;
-    let settings = "max_instances = 1\n[functions.f.async]\nmax_retry_attempts = 0\n";
+    let settings = "timeout = \"60 s\"\nmax_instances = 1\n[functions.f.async]\nmax_retry_attempts = 0\n";
     let toml = format!("[server]\nqueue_timeout = \"10 ms\"\n{}", function("f", &recorder, settings));
     let host = TestHost::start(&toml).await;
-    let running = host.invoke("f", "sleep:1200");
+    let running = host.invoke("f", recorder.held());
     let id = async {
         host.busy("f").await;
         let id = accepted(&host, "f", "context", &[(ID, "job")]).await;
         eventually("it is throttled", || async { metric(&host, "wisp_events_throttled_total").await > 0 }).await;
+        recorder.release();
         id
     };
     let (answer, id) = tokio::join!(running, id);
-    assert_eq!(answer.text(), "slept");
+    assert_eq!(answer.status, 200, "{answer:?}");
     has_status(&host, &id, "Succeeded").await;
     let event = event(&host, &id).await;
     assert_eq!(event["calls"], 1, "{event}");
@@ -176,32 +178,36 @@ async fn a_stateful_invocation_is_stopped_while_it_waits_and_while_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_keeps_its_order_and_holds_no_other_up() {
     let recorder = Recorder::start().await;
-    let one = "max_instances = 1\n";
+    let one = "timeout = \"60 s\"\nmax_instances = 1\n";
     let host = TestHost::start(&(function("slow", &recorder, one) + &function("quick", &recorder, one))).await;
-    // Held until all are accepted.
-    accepted(&host, "slow", "sleep:700", &[]).await;
+    accepted(&host, "slow", &recorder.held(), &[]).await;
+    recorder.until("/held").await;
     for number in 0..10 {
         accepted(&host, "slow", &format!("fetch:{}", recorder.url(&format!("slow-{number}"))), &[]).await;
     }
     accepted(&host, "quick", &format!("fetch:{}", recorder.url("quick")), &[]).await;
+    recorder.until("/quick").await;
+    recorder.release();
     recorder.until("/slow-9").await;
-    let expected: Vec<_> =
-        std::iter::once("/quick".to_owned()).chain((0..10).map(|it| format!("/slow-{it}"))).collect();
+    let first = ["/held", "/quick"].map(str::to_owned);
+    let expected: Vec<_> = first.into_iter().chain((0..10).map(|it| format!("/slow-{it}"))).collect();
     assert_eq!(recorder.paths(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
     let recorder = Recorder::start().await;
-    let toml = format!("[events]\nfunction_queue_length = 2\n{}", function("f", &recorder, "max_instances = 1\n"));
+    let settings = "timeout = \"60 s\"\nmax_instances = 1\n";
+    let toml = format!("[events]\nfunction_queue_length = 2\n{}", function("f", &recorder, settings));
     let host = TestHost::start(&toml).await;
     for _ in 0..2 {
-        accepted(&host, "f", "sleep:300", &[]).await;
+        accepted(&host, "f", &recorder.held(), &[]).await;
     }
     let refused = submit(&host, "f", "count", &[]).await;
     assert_eq!((refused.status, refused.error_code()), (429, "ResourceExhausted".into()));
     assert_eq!(refused.header("retry-after"), "1");
     assert!(refused.text().contains("`events.function_queue_length`"), "{}", refused.text());
+    recorder.release();
     eventually("there is room", || async { submit(&host, "f", "count", &[]).await.status == 202 }).await;
 }
 
@@ -213,25 +219,35 @@ async fn what_was_not_done_at_a_stop_is_done_after_the_next_start() {
         function("f", &recorder, "timeout = \"60 s\"\nmax_instances = 1\n")
     );
     let host = TestHost::start(&toml).await;
-    let cut_off = accepted(&host, "f", "sleep:1500", &[(ID, "cut-off")]).await;
+    let cut_off = accepted(&host, "f", &recorder.held(), &[(ID, "cut-off")]).await;
     accepted(&host, "f", &format!("fetch:{}", recorder.url("next")), &[]).await;
     accepted(&host, "f", &format!("fetch:{}", recorder.url("later")), &[("x-fc-async-delay", "1")]).await;
     has_status(&host, &cut_off, "Running").await;
+    recorder.until("/held").await;
     let host = host.restart(&toml).await;
+    recorder.release();
     recorder.until("/next").await;
     recorder.until("/later").await;
     has_status(&host, &cut_off, "Succeeded").await;
     assert_eq!(event(&host, &cut_off).await["calls"], 2);
-    assert_eq!(recorder.paths().len(), 2);
+    let mut paths = recorder.paths();
+    paths.sort();
+    assert_eq!(paths, ["/held", "/held", "/later", "/next"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_for_the_events_that_run() {
     let recorder = Recorder::start().await;
-    let host = TestHost::start(&function("f", &recorder, "")).await;
-    let id = accepted(&host, "f", "sleep:700", &[(ID, "job")]).await;
+    let toml = function("f", &recorder, "timeout = \"60 s\"\n");
+    let mut host = TestHost::start(&toml).await;
+    let id = accepted(&host, "f", &recorder.held(), &[(ID, "job")]).await;
     has_status(&host, &id, "Running").await;
-    let host = host.restart(&function("f", &recorder, "")).await;
+    recorder.until("/held").await;
+    host.begin_stop();
+    let api = host.api;
+    eventually("connections are refused", || async { TcpStream::connect(api).await.is_err() }).await;
+    recorder.release();
+    let host = host.restart(&toml).await;
     let event = event(&host, &id).await;
     assert_eq!((&event["status"], &event["calls"]), (&"Succeeded".into(), &1.into()));
 }

@@ -75,3 +75,25 @@ fn a_file_alone_is_a_function_that_can_be_called_and_has_a_scratch_directory() {
     fs::write(project.join("wisp.toml"), "[functions.alone]\n[functions.alone.build]\n").unwrap();
     assert_eq!(ok(&project, &["invoke", "alone", "--local", "--event", "here"]), "here");
 }
+
+#[test]
+fn an_edit_in_a_package_that_a_rust_function_depends_on_is_built() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let package = |name: &str, rest: &str| format!("[package]\nname = \"{name}\"\nedition = \"2021\"\n{rest}");
+    write("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"greeter\", \"texts\"]\n");
+    write("greeter/Cargo.toml", &package("greeter", "[dependencies]\ntexts = { path = \"../texts\" }\n"));
+    write("greeter/src/main.rs", "fn main() {\n    print!(\"{}\", texts::GREETING);\n}\n");
+    write("greeter/wisp.toml", "[functions.greeter]\n[functions.greeter.build]\n");
+    write("texts/Cargo.toml", &package("texts", ""));
+    let project = directory.path().join("greeter");
+    for greeting in ["good morning", "good night"] {
+        write("texts/src/lib.rs", &format!("pub const GREETING: &str = \"{greeting}\";\n"));
+        assert_eq!(ok(&project, &["invoke", "greeter", "--local"]), greeting);
+    }
+    assert!(ok(&project, &["build"]).contains("is up to date"));
+}

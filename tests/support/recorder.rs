@@ -10,7 +10,7 @@ use std::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// One request that came.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Seen {
 
 #[derive(Default)]
 struct State {
+    /// Whether [`HELD`] is answered.
+    released: watch::Sender<bool>,
     seen: Vec<Seen>,
     status: u16,
     generation: usize,
@@ -38,6 +40,9 @@ struct State {
 
 /// What asks only whether everything before it was taken in. Not remembered.
 const LAST: &str = "/last";
+
+/// The path that is answered when the test says so: who asks for it is busy until then.
+const HELD: &str = "/held";
 
 /// Runs until it is dropped.
 pub struct Recorder {
@@ -60,6 +65,16 @@ impl Recorder {
     /// The URL of a path here.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
+    }
+
+    /// The event that keeps the guest `misbehave` busy until [`Self::release`]; it is seen as `/held`.
+    pub fn held(&self) -> String {
+        format!("fetch:http://{}{HELD}", self.address)
+    }
+
+    /// Lets everybody go who is held, now and from now on.
+    pub fn release(&self) {
+        self.state.lock().unwrap().released.send_replace(true);
     }
 
     /// Answers with another status from now on.
@@ -132,12 +147,20 @@ async fn record(
     let request_id = request.headers().get("x-fc-request-id").map(|id| id.to_str().unwrap().to_owned());
     // A host that is killed breaks off: what it asked came all the same.
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let mut state = state.lock().unwrap();
-    let generation = state.generation;
-    if path != LAST {
-        state.seen.push(Seen { path, request_id: request_id.unwrap_or_default(), body, at, generation });
+    let is_held = path == HELD;
+    let (status, mut released) = {
+        let mut state = state.lock().unwrap();
+        let generation = state.generation;
+        if path != LAST {
+            state.seen.push(Seen { path, request_id: request_id.unwrap_or_default(), body, at, generation });
+        }
+        (state.status, state.released.subscribe())
+    };
+    if is_held {
+        // The sender lives as long as the state, which is kept here.
+        let _ = released.wait_for(|released| *released).await;
     }
     let mut response = Response::new(Full::new(Bytes::from_static(b"seen")));
-    *response.status_mut() = state.status.try_into().unwrap();
+    *response.status_mut() = status.try_into().unwrap();
     Ok(response)
 }

@@ -38,21 +38,17 @@ impl Place {
     ///
     /// # Errors
     /// The function's own, with this place in its stack trace.
-    pub fn run<T>(
-        &self,
-        context: impl Into<crate::Context>,
-        call: impl FnOnce(crate::Context) -> Result<T, Error>,
-    ) -> Result<T, Failure> {
+    pub fn run<T>(&self, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
         panics::install_hook();
-        let result = call(context.into());
+        let result = call();
         panics::flush();
         result.map_err(|error| error.into_failure(&format!("{} ({}:{})", self.function, self.file, self.line)))
     }
 }
 
-/// A request as the host passes it, and its context.
-pub fn open(head: Vec<u8>, body: Vec<u8>) -> (Incoming, crate::Context) {
-    packed::open(head, body)
+/// A request as the host passes it, its context before it.
+pub fn open(head: Vec<u8>, body: Vec<u8>) -> Incoming {
+    Incoming::new(head, body)
 }
 
 /// The inner error is an answer: the request's body is not what the function takes.

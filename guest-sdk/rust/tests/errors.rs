@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use serde_json::Value;
 use wisp_sdk::{
-    __private::{Place, WitContext, tags::*},
+    __private::{Place, tags::*},
     Error,
 };
 
@@ -13,8 +13,7 @@ macro_rules! document {
     ($error:expr) => {{
         let error = $error;
         let place = Place { function: "handle", file: "src/lib.rs", line: 3 };
-        let context = WitContext { request_id: String::new(), deadline_ms: 0, retry_count: 0, trace_parent: None };
-        let failure = place.run(context, |_| Err::<(), _>((&Tag::of(&error)).fail(error))).unwrap_err();
+        let failure = place.run(|| Err::<(), _>((&Tag::of(&error)).fail(error))).unwrap_err();
         serde_json::from_str::<Value>(&failure.document).unwrap()
     }};
 }

@@ -94,7 +94,7 @@ fn report_failed<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> usize {
     errors.inspect(|error| builds::report(error)).count()
 }
 
-async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<ExitCode, Failure> {
+async fn up(project: Project, runtimes: RuntimesArgs, mut watch: Watch) -> Result<ExitCode, Failure> {
     let config = project.current.lock().await.clone();
     let host = serving::empty(&config)?;
     let runtimes = runtimes.open(host.loader().clone(), &config)?;
@@ -104,6 +104,7 @@ async fn up(project: Project, runtimes: RuntimesArgs, watch: Watch) -> Result<Ex
     if failed > 0 {
         return Err(anyhow!("{} could not be built, so nothing is served", counted(failed, "component")).into());
     }
+    watch.follow(&config);
     host.build_packages_with(runtimes.clone());
     serving::put_in_force(&host, &config).await?;
     let listeners = Listeners::bind(host.server()).await?;
@@ -170,6 +171,7 @@ async fn reload_on_change(project: Arc<Project>, runtimes: Runtimes, host: Funct
         let Some(next) = project.read_again(&current) else { continue };
         watch.follow(&next);
         reload(&next, &runtimes, &host).await;
+        watch.follow(&next);
         *current = next;
         drop(current);
         tokio::spawn(settle(project.clone(), host.clone()));

@@ -19,9 +19,12 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Instant, timeout},
 };
-use wisp::config::{Config, FunctionConfig};
+use wisp::{
+    component::source,
+    config::{Config, FunctionConfig},
+};
 
-use super::{builds::buckets, terminal::warn};
+use super::{builds::buckets, runtimes::cache_dir, terminal::warn};
 
 /// Quiet time after which a change is over: an editor writes several files, a version control system hundreds, without such
 /// a pause. Should one be slower, what comes later is another change.
@@ -76,7 +79,8 @@ impl Watch {
         })
     }
 
-    /// Watches the files of the configuration and what it names, from now on. What it named before stays watched: a
+    /// Watches the files of the configuration and what it names, from now on, and from where else a component was built:
+    /// a build says that, so this is asked again after it. What it named before stays watched: a
     /// change too many costs a look at the times of some files.
     pub(super) fn follow(&mut self, config: &Config) {
         self.buckets = buckets(config);
@@ -84,9 +88,15 @@ impl Watch {
             self.add(directory_of(file), Depth::Flat);
         }
         self.components = config.functions.iter().filter_map(given_component).collect();
+        let cache_dir = cache_dir(config);
         for function in &config.functions {
             match &function.build {
-                Some(build) => self.add(build.source.clone(), Depth::Deep),
+                Some(build) => {
+                    self.add(build.source.clone(), Depth::Deep);
+                    for package in source::built_from_elsewhere(&function.component, &cache_dir) {
+                        self.add(package, Depth::Deep);
+                    }
+                }
                 None => self.add(directory_of(&function.component), Depth::Flat),
             }
         }

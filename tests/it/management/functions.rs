@@ -55,11 +55,7 @@ async fn a_running_call_ends_on_the_code_that_it_began_with() {
     let api = fc2(&host);
     deployed(&api, "one").await;
     let (slow, ()) = tokio::join!(api.says("svc", "f", "sleep:1500"), async {
-        support::eventually("it runs", || async {
-            let listed = host.describe("f").await;
-            listed["instances"]["live"].as_u64() > listed["instances"]["idle"].as_u64()
-        })
-        .await;
+        host.busy("f").await;
         ok(api.put("/services/svc/functions/f", json!({ "environmentVariables": { "VALUE": "two" } })).await);
         assert_eq!(api.says("svc", "f", "env:VALUE").await, "two");
     });

@@ -143,6 +143,7 @@ async fn the_concurrency_of_a_function_is_that_of_all_its_qualifiers_together() 
         async move { client::send(api, "POST", &path, &[], event).await }
     };
     let (slow, ()) = tokio::join!(call("1", "sleep:2000"), async {
+        host.busy("f").await;
         support::eventually("another qualifier is refused", || async {
             let answer = call("LATEST", "echo").await;
             answer.status == 429 && answer.text().contains("reserved concurrency")
@@ -170,8 +171,9 @@ async fn an_on_demand_config_caps_the_instances_of_a_qualifier() {
     let second = || {
         client::send(host.api, "POST", "/2016-08-15/services/svc.prod/functions/f/invocations", &[], b"echo".to_vec())
     };
-    let (slow, ()) = tokio::join!(api.says("svc.prod", "f", "sleep:1000"), async {
-        support::eventually("the second is refused", || async { second().await.status == 429 }).await;
+    let (slow, ()) = tokio::join!(api.says("svc.prod", "f", "sleep:2000"), async {
+        host.busy("f").await;
+        assert_eq!(second().await.status, 429, "the second is refused");
     });
     assert_eq!(slow, "slept");
     gone(&api.delete(path).await);

@@ -123,14 +123,15 @@ async fn a_full_queue_holds_the_source_and_loses_nothing() {
     );
     let host = TestHost::start(&toml).await;
     has_state(host.api, "t", "running").await;
-    assert_eq!(post(host.api, "/topics/s/messages", &[], "sleep:3000").await.status, 201);
+    assert_eq!(post(host.api, "/topics/s/messages", &[], &recorder.held()).await.status, 201);
     for name in ["a", "b", "c"] {
         let message = format!("fetch:{}", recorder.url(name));
         assert_eq!(post(host.api, "/topics/s/messages", &[], &message).await.status, 201);
     }
     has_state(host.api, "t", "held").await;
-    in_time("all were called", || async { recorder.seen().len() == 3 }).await;
-    assert_eq!(recorder.paths(), ["/a", "/b", "/c"]);
+    recorder.release();
+    in_time("all were called", || async { recorder.seen().len() == 4 }).await;
+    assert_eq!(recorder.paths(), ["/held", "/a", "/b", "/c"]);
     in_time("it is free again", || async { described(host.api, "t").await["state"] == "running" }).await;
     assert_eq!(described(host.api, "t").await["delivered"], 4);
 }

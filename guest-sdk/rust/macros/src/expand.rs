@@ -16,8 +16,10 @@ pub(crate) struct Interface {
     input: Option<Input>,
     /// The function of the interface's trait: name, parameters, what it returns.
     function: &'static str,
-    /// What makes `input` and `context` of the parameters, if they are others.
+    /// What makes `input` of the parameters, if they are others.
     begin: &'static str,
+    /// What makes `context` of them, for a function that takes it.
+    context: &'static str,
     /// From `outcome`, what the function returned, to a `Result` of what the host takes and of `wisp_sdk::Error`.
     answer: &'static str,
 }
@@ -34,6 +36,7 @@ pub(crate) const EVENT_HANDLER: Interface = Interface {
     function: "fn handle(input: ::std::vec::Vec<u8>, context: private::WitContext)
                    -> ::core::result::Result<::std::vec::Vec<u8>, private::Failure>",
     begin: "",
+    context: CONTEXT,
     answer: "match (&Tag::of(&outcome)).split(outcome) {
                  Ok(value) => (&Tag::of(&value)).write(value),
                  Err(error) => Err((&Tag::of(&error)).fail(error)),
@@ -52,7 +55,8 @@ pub(crate) const HTTP_HANDLER: Interface = Interface {
     }),
     function: "fn handle(head: ::std::vec::Vec<u8>, body: ::std::vec::Vec<u8>)
                    -> ::core::result::Result<private::WitResponse, private::Failure>",
-    begin: "let (input, context) = private::open(head, body);",
+    begin: "let input = private::open(head, body);",
+    context: "let context = input.context();",
     answer: "match (&Tag::of(&outcome)).split(outcome) {
                  Ok(value) => private::write_response(value),
                  Err(error) => Err((&Tag::of(&error)).fail(error)),
@@ -65,8 +69,10 @@ pub(crate) const PRE_STOP: Interface = hook("pre_stop", "pre_stop");
 pub(crate) const AFTER_RESTORE: Interface = hook("after_restore", "after_restore");
 
 const fn hook(attribute: &'static str, function: &'static str) -> Interface {
-    Interface { attribute, interface: attribute, input: None, function, begin: "", answer: HOOK_ANSWER }
+    Interface { attribute, interface: attribute, input: None, function, begin: "", context: CONTEXT, answer: HOOK_ANSWER }
 }
+
+const CONTEXT: &str = "let context = ::wisp_sdk::Context::from(context);";
 
 const HOOK_FUNCTION: &str = "fn HOOK(context: private::WitContext) -> ::core::result::Result<(), private::Failure>";
 
@@ -85,7 +91,7 @@ const _: () = {
         FUNCTION {
             let place = private::Place { function: FUNCTION_NAME, file: ::core::file!(), line: ::core::line!() };
             BEGIN
-            place.run(context, |context| CALL)
+            place.run(|| CALL)
         }
     }
     #[cfg(target_family = \"wasm\")]
@@ -97,6 +103,10 @@ pub(crate) fn expand(interface: &Interface, signature: &Signature) -> Result<Tok
     let arguments = arguments(interface, signature)?;
     let name = TokenTree::from(signature.name.clone());
     let mut body = TokenStream::new();
+    // Before the input, which takes what the host passed apart.
+    if arguments.takes_context {
+        body.extend(parse(interface.context));
+    }
     if let (Some(input), Some(parameter)) = (&interface.input, arguments.input) {
         let values = [("OWNED", parameter.owned.clone()), ("INPUT", ident("input").into())];
         body.extend(fill(input.read, &values));
@@ -127,6 +137,7 @@ fn function(interface: &Interface) -> TokenStream {
 
 struct Arguments<'a> {
     input: Option<&'a Parameter>,
+    takes_context: bool,
     tokens: TokenStream,
 }
 
@@ -149,7 +160,7 @@ fn arguments<'a>(interface: &Interface, signature: &'a Signature) -> Result<Argu
             tokens.extend(parse(&format!("{name},")));
         }
     }
-    Ok(Arguments { input, tokens })
+    Ok(Arguments { input, takes_context: context.is_some(), tokens })
 }
 
 /// `template` with its placeholders, words in capitals, replaced.

@@ -38,12 +38,15 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'/');
 
-/// A request as the host hands it over, behind its context.
+/// A request as the host hands it over, behind its context. Neither is looked into before the function takes it.
 #[derive(Debug)]
 pub struct Incoming {
-    texts: Texts,
+    head: Bytes,
     body: Vec<u8>,
 }
+
+/// Texts of the context: the request id, the deadline, the `traceparent`.
+const CONTEXT: usize = 3;
 
 /// The texts of a head that were not read yet.
 #[derive(Debug)]
@@ -90,13 +93,18 @@ impl Texts {
     }
 }
 
-/// A request, and the context of its invocation.
-pub(crate) fn open(head: Vec<u8>, body: Vec<u8>) -> (Incoming, Context) {
-    let mut texts = Texts { head: head.into(), next: Some(0) };
-    let context = (texts.text(), texts.number(), texts.text());
-    let trace_parent = context.2.filter(|text| !text.as_str().is_empty());
-    let context = Context::of_request(context.0.unwrap_or_default(), context.1.unwrap_or_default(), trace_parent);
-    (Incoming { texts, body }, context)
+impl Incoming {
+    pub(crate) fn new(head: Vec<u8>, body: Vec<u8>) -> Self {
+        Self { head: head.into(), body }
+    }
+
+    /// The context of the invocation.
+    pub fn context(&self) -> Context {
+        let mut texts = Texts { head: self.head.clone(), next: Some(0) };
+        let (request_id, deadline_ms, trace_parent) = (texts.text(), texts.number(), texts.text());
+        let trace_parent = trace_parent.filter(|text| !text.as_str().is_empty());
+        Context::of_request(request_id.unwrap_or_default(), deadline_ms.unwrap_or_default(), trace_parent)
+    }
 }
 
 pub(crate) fn read(incoming: Incoming) -> Result<Request, Error> {
@@ -104,7 +112,11 @@ pub(crate) fn read(incoming: Incoming) -> Result<Request, Error> {
 }
 
 fn convert(incoming: Incoming) -> Option<Request> {
-    let Incoming { mut texts, body } = incoming;
+    let Incoming { head, body } = incoming;
+    let mut texts = Texts { head, next: Some(0) };
+    for _ in 0..CONTEXT {
+        texts.range()?;
+    }
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = Method::from_bytes(texts.bytes()?.as_ref()).ok()?;
     let (path, url, client_ip) = (texts.text()?, texts.text()?, texts.text()?);
@@ -177,7 +189,7 @@ mod tests {
     }
 
     fn request(path: &str, url: &str) -> Request {
-        read(open(head(path, url), b"body".into()).0).unwrap()
+        read(Incoming::new(head(path, url), b"body".into())).unwrap()
     }
 
     #[test]
@@ -207,11 +219,11 @@ mod tests {
 
     #[test]
     fn the_context_stands_before_the_request() {
-        let context = open(head("/", "/"), Vec::new()).1;
+        let context = Incoming::new(head("/", "/"), Vec::new()).context();
         assert_eq!((context.request_id(), context.trace_parent(), context.retry_count()), ("id", None, 0));
         assert_eq!(context.remaining(), std::time::Duration::ZERO);
         let traced = [&b"id"[..], b"1", b"00-1"].join(&SEPARATOR);
-        assert_eq!(open(traced, Vec::new()).1.trace_parent(), Some("00-1"));
+        assert_eq!(Incoming::new(traced, Vec::new()).context().trace_parent(), Some("00-1"));
     }
 
     #[test]
@@ -229,7 +241,7 @@ mod tests {
         let whole = head("/", "/");
         let cuts = whole.iter().enumerate().filter(|(_, byte)| **byte == SEPARATOR);
         for (cut, _) in cuts.step_by(2).skip(1) {
-            let message = read(open(whole[..cut].to_vec(), Vec::new()).0).unwrap_err().to_string();
+            let message = read(Incoming::new(whole[..cut].to_vec(), Vec::new())).unwrap_err().to_string();
             assert!(message.contains("packed-http-handler"), "{cut}: {message}");
         }
     }

@@ -33,7 +33,7 @@ mod wit;
 use language::{JAVASCRIPT_ENTRIES, PYTHON_ENTRIES};
 pub use language::{detect, language_of_handler};
 pub(crate) use packages::not_included;
-pub use stale::is_stale;
+pub use stale::{built_from_elsewhere, is_stale};
 pub use wit::{WIT_FILES, wit_dir};
 
 /// What to build, and where to.
@@ -173,12 +173,12 @@ pub fn build(plan: &Plan<'_>, progress: &mut dyn FnMut(&str)) -> Result<Built, B
         output: scratch.path().join("component.wasm"),
     };
     // Before the build, so that an edit meanwhile is not missed.
-    let note = stale::Note::of(plan);
+    let mut note = stale::Note::of(plan);
     let mut warnings = Vec::new();
     match (recipe(plan), language(plan)) {
         (Recipe::Command(command), _) => run_command(command, &job, &component, progress)?,
         (Recipe::Runtime(language), _) => warnings = load(plan, language, &job, progress)?,
-        (Recipe::Toolchain, Some(Language::Rust)) => rust::build(&job, progress)?,
+        (Recipe::Toolchain, Some(Language::Rust)) => note.elsewhere = rust::build(&job, progress)?,
         (Recipe::Toolchain, Some(Language::JavaScript)) => javascript::build(&job, progress)?,
         (Recipe::Toolchain, Some(Language::Python)) => python::build(&job, progress)?,
         (Recipe::Toolchain, None) => return Err(unknown_language(&job.source)),

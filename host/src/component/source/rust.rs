@@ -5,6 +5,7 @@
 //! 3. a distribution's compiler without any: a standard library for wasm32-wasip1 is built once from its sources, then as 2.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -58,7 +59,8 @@ struct System {
     linker: &'static str,
 }
 
-pub(super) fn build(job: &Job<'_>, progress: Progress<'_>) -> Result<(), BuildError> {
+/// Builds the package, and gives the directories of those packages elsewhere on this machine that it depends on.
+pub(super) fn build(job: &Job<'_>, progress: Progress<'_>) -> Result<Vec<PathBuf>, BuildError> {
     let mut cargo = match find_way(&job.source)? {
         Way::Installed(target) => cargo_installed(target),
         Way::Sysroot(system) => cargo_sysroot(&system, job, progress)?,
@@ -68,7 +70,24 @@ pub(super) fn build(job: &Job<'_>, progress: Progress<'_>) -> Result<(), BuildEr
     let mut on_data = |line: &str| artifacts.extend(wasm_of(line));
     tool::run_data("cargo", &job.source, &mut cargo, &mut on_data, progress)?;
     let wasm = the_one(artifacts, &job.source)?;
-    fs::copy(wasm, &job.output).map(drop).map_err(|error| failed_io(&job.source, error))
+    fs::copy(&wasm, &job.output).map_err(|error| failed_io(&job.source, error))?;
+    // Without the file, an edit elsewhere needs `--force`.
+    let sources = fs::read_to_string(wasm.with_extension("d")).unwrap_or_default();
+    Ok(packages_elsewhere(&sources, &job.source))
+}
+
+/// The packages of the files that cargo's list of a component's sources names, without the one in `source`. Those of a
+/// registry are not in the list.
+fn packages_elsewhere(sources: &str, source: &Path) -> Vec<PathBuf> {
+    let Some((_, files)) = sources.split_once(": ") else { return Vec::new() };
+    // A space within a path has a backslash before it.
+    let files = files.trim_end().replace("\\ ", "\0");
+    let files = files.split(' ').map(|file| PathBuf::from(file.replace('\0', " ")));
+    let packages: BTreeSet<_> = files
+        .filter(|file| !file.starts_with(source))
+        .filter_map(|file| file.ancestors().find(|it| it.join("Cargo.toml").is_file()).map(Path::to_owned))
+        .collect();
+    packages.into_iter().collect()
 }
 
 pub(super) fn toolchain(directory: &Path) -> Toolchain {
@@ -316,6 +335,22 @@ mod tests {
         .filter_map(|line| wasm_of(line))
         .collect();
         assert_eq!(the_one(found, Path::new("/src/f")).unwrap(), Path::new("/t/f.wasm"));
+    }
+
+    #[test]
+    fn packages_elsewhere_are_those_of_the_files_that_cargo_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for package in ["my function", "shared", "macros"] {
+            fs::create_dir_all(root.join(package).join("src")).unwrap();
+            fs::write(root.join(package).join("Cargo.toml"), "").unwrap();
+        }
+        let file = |name: &str| root.join(name).display().to_string().replace(' ', "\\ ");
+        let files = ["my function/src/lib.rs", "shared/src/lib.rs", "shared/src/a.rs", "macros/src/lib.rs"].map(file);
+        let sources = format!("{}: {}\n", file("f.wasm"), files.join(" "));
+        let expected = ["macros", "shared"].map(|name| root.join(name));
+        assert_eq!(packages_elsewhere(&sources, &root.join("my function")), expected);
+        assert_eq!(packages_elsewhere("", root), Vec::<PathBuf>::new());
     }
 
     #[test]

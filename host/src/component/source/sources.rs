@@ -6,6 +6,7 @@ use std::{
     time::SystemTime,
 };
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::wit::short_hex;
@@ -20,7 +21,7 @@ const NOT_SOURCES: &[&str] = &["target", "__pycache__", "venv"];
 const DEPTH: usize = 32;
 
 /// What tells whether sources have changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     /// Of names, sizes and times: told without reading the files.
     pub(super) stamp: String,

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -23,43 +24,49 @@ const NOT_SOURCES: &[&str] = &["target", "node_modules", "__pycache__", "venv"];
 /// recipes by their times; for all by what it was built for.
 pub fn is_stale(plan: &Plan<'_>) -> bool {
     let Some(built) = modified(plan.component) else { return true };
-    match (recipe(plan), Note::read(plan)) {
+    match (recipe(plan), Note::read(plan.component, plan.cache_dir)) {
         (Recipe::Runtime(_), None) => true,
         (Recipe::Runtime(_), Some(note)) => note.made_for != made_for(plan) || note.has_other_sources(plan),
-        // A component without a note was built by other hands; its times say enough.
-        (_, note) => {
-            note.is_some_and(|note| note.made_for != made_for(plan)) || has_newer(plan.source, plan.data, built)
+        // A component without a note was built by other hands; its times say enough. One of another version says nothing.
+        (_, None) => note_path(plan.component, plan.cache_dir).exists() || has_newer(plan.source, plan.data, built),
+        (_, Some(note)) => {
+            note.made_for != made_for(plan)
+                || has_newer(plan.source, plan.data, built)
+                || note.elsewhere.iter().any(|directory| has_newer(directory, plan.data, built))
         }
     }
 }
 
+/// The directories outside its source from which a component was built: packages of its workspace, for example.
+pub fn built_from_elsewhere(component: &Path, cache_dir: &Path) -> Vec<PathBuf> {
+    Note::read(component, cache_dir).map(|note| note.elsewhere).unwrap_or_default()
+}
+
 /// What a component was built from and for.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Note {
     made_for: String,
     sources: Option<Fingerprint>,
+    pub(super) elsewhere: Vec<PathBuf>,
 }
 
 impl Note {
     /// As things are now.
     pub(super) fn of(plan: &Plan<'_>) -> Self {
         let by_content = matches!(recipe(plan), Recipe::Runtime(_));
-        Self { made_for: made_for(plan), sources: by_content.then(|| sources::fingerprint(plan.source, plan.data)) }
+        let sources = by_content.then(|| sources::fingerprint(plan.source, plan.data));
+        Self { made_for: made_for(plan), sources, elsewhere: Vec::new() }
     }
 
     pub(super) fn keep(&self, plan: &Plan<'_>) -> io::Result<()> {
-        let path = note_path(plan);
+        let path = note_path(plan.component, plan.cache_dir);
         fs::create_dir_all(path.parent().unwrap_or(plan.cache_dir))?;
-        let sources = self.sources.as_ref().map(|it| format!("{} {}", it.stamp, it.content)).unwrap_or_default();
-        fs::write(path, format!("{}\n{sources}", self.made_for))
+        fs::write(path, serde_json::to_vec(self)?)
     }
 
-    fn read(plan: &Plan<'_>) -> Option<Self> {
-        let text = fs::read_to_string(note_path(plan)).ok()?;
-        let (made_for, sources) = text.rsplit_once('\n')?;
-        let sources = sources
-            .split_once(' ')
-            .map(|(stamp, content)| Fingerprint { stamp: stamp.to_owned(), content: content.to_owned() });
-        Some(Self { made_for: made_for.to_owned(), sources })
+    /// `None` as well if it is not one of this version's.
+    fn read(component: &Path, cache_dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(note_path(component, cache_dir)).ok()?).ok()
     }
 
     /// Reads the files only if their times and sizes say that they may have changed.
@@ -73,7 +80,8 @@ impl Note {
             return true;
         }
         // The next look need not read them again. Not worth failing for.
-        let _ = Self { made_for: self.made_for.clone(), sources: Some(now) }.keep(plan);
+        let _ =
+            Self { made_for: self.made_for.clone(), sources: Some(now), elsewhere: self.elsewhere.clone() }.keep(plan);
         false
     }
 }
@@ -111,10 +119,10 @@ fn made_for_runtime(language: Language, loading: &Loading<'_>) -> String {
     format!("runtime {}", wit::short_hex(&Sha256::digest(told)))
 }
 
-fn note_path(plan: &Plan<'_>) -> PathBuf {
-    let component = std::path::absolute(plan.component).unwrap_or_else(|_| plan.component.into());
+fn note_path(component: &Path, cache_dir: &Path) -> PathBuf {
+    let component = std::path::absolute(component).unwrap_or_else(|_| component.into());
     let name = wit::short_hex(&Sha256::digest(component.as_os_str().as_encoded_bytes()));
-    plan.cache_dir.join("builds").join(name)
+    cache_dir.join("builds").join(name)
 }
 
 fn has_newer(directory: &Path, data: &[PathBuf], built: SystemTime) -> bool {
