@@ -139,7 +139,7 @@ static int32_t opposite_of(const struct kind *kind, int64_t t) {
     return offset;
 }
 
-/* `t` is in seconds since 1970, by local time if `local`, and every result but the first may not be asked for. */
+/* `t` is in seconds since 1970, by local time if `local`. Results that are not asked for are null. */
 __attribute__((visibility("default"))) void wisp_secs_to_zone(int64_t t, int local, int *is_dst, int *offset, int *opposite,
                                                               const char **name) {
     const struct kind *kind = local ? kind_at_local(t) : kind_at(t);
