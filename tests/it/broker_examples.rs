@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
     sync::LazyLock,
 };
@@ -28,6 +30,8 @@ impl Scene {
         let port = free_port();
         let (from, to) = (format!("127.0.0.1:{default}"), format!("127.0.0.1:{port}"));
         let example = example_in(name, &[(&from, &to)]);
+        // A server that refuses to run as root runs as a user of its own, who must come to its files here.
+        fs::set_permissions(example.project.path(), Permissions::from_mode(0o755)).unwrap();
         let scene = Self { example, script, port: (variable, port) };
         scene.run(&["start"]);
         let host = scene.example.host().await;
@@ -81,4 +85,14 @@ async fn clicks_come_by_a_redis_stream() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let _: String = connection.xadd("clicks", "*", &[("page", "/home"), ("visitor", "7")]).await.unwrap();
     host.logs("js-redis-stream", "clicks: {\"/home\":1}").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_that_runs_low_comes_from_a_table_of_postgresql() {
+    let (scene, host) = Scene::start("python-postgres", "postgres", ("POSTGRES_PORT", "5433")).await;
+    has_state(host.api, "stock", "running").await;
+    scene.run(&["sql", "INSERT INTO stock VALUES ('pen', 2), ('book', 40)"]);
+    scene.run(&["sql", "UPDATE stock SET pieces = 3 WHERE product = 'book'"]);
+    host.logs("python-postgres", "only a few left: pen").await;
+    host.logs("python-postgres", "only a few left: book").await;
 }

@@ -188,6 +188,36 @@ async fn local_time_is_that_of_the_instance_whatever_it_was_at_the_build() {
     }
 }
 
+/// The hour of noon in UTC, as the top level and a call have it.
+const NOON: &str = "import os, time
+
+if 'OWN_TZ' in os.environ:
+    os.environ['TZ'] = os.environ['OWN_TZ']
+    time.tzset()
+top = time.localtime(1704110400).tm_hour
+
+def handler(event, context):
+    return [top, time.localtime(1704110400).tm_hour, time.tzname[0]]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_has_the_time_zone_that_it_is_told_not_that_of_the_build() {
+    let toml = |variables: &str| format!("[functions.f]\nenvironment = {{ {variables} }}\n[functions.f.build]\n");
+    for (built, served, expected) in [
+        ("TZ = \"Asia/Shanghai\"", "TZ = \"Asia/Shanghai\"", json!([20, 20, "CST"])),
+        ("TZ = \"Asia/Shanghai\"", "TZ = \"America/New_York\"", json!([20, 7, "EST"])),
+        ("TZ = \"Asia/Shanghai\"", "", json!([20, 12, "UTC"])),
+        ("", "TZ = \"Asia/Shanghai\"", json!([12, 20, "CST"])),
+        // As Django does by its setting TIME_ZONE.
+        ("OWN_TZ = \"Asia/Shanghai\"", "", json!([20, 20, "CST"])),
+    ] {
+        let project = Project::with(runtimes(), &[("index.py", NOON)]);
+        project.build(&toml(built)).unwrap();
+        let host = TestHost::start_project(&project, &toml(served)).await;
+        assert_eq!(host.invoke("f", "").await.json(), expected, "built with {built:?}, served with {served:?}");
+    }
+}
+
 #[test]
 fn an_error_in_python_names_file_and_line() {
     let project =

@@ -8,6 +8,7 @@ use crate::{
     globals::constants,
     module::Kind,
     plan::Plan,
+    signature::{counts, func_type},
 };
 
 /// What an exported core function does in addition, after all that it does by itself.
@@ -84,7 +85,7 @@ impl ResolvedEpilogue {
         Ok(Self {
             index: plan.index(part, Kind::Func, index)?,
             func_type: plan.parts[part].base.types + own_type,
-            parameters: signature(plan, part, index)?.0,
+            parameters: counts(plan, part, index)?.0,
             calls: epilogue.calls.iter().map(|name| called_function(plan, name)).collect::<Result<_, _>>()?,
             marks: epilogue.marks.iter().map(|mark| resolved_mark(plan, mark)).collect::<Result<_, _>>()?,
             flags: epilogue.forgets.iter().map(|name| flag(plan, name)).collect::<Result<_, _>>()?,
@@ -126,7 +127,7 @@ impl ResolvedEpilogue {
 
 fn called_function(plan: &Plan<'_, '_>, name: &str) -> Result<Call, FlattenError> {
     let (part, index) = plan.exported_func(name)?;
-    match signature(plan, part, index)? {
+    match counts(plan, part, index)? {
         (0, results) => Ok(Call { index: plan.index(part, Kind::Func, index)?, results }),
         _ => no_such_item(format!("the core function {name} has parameters")),
     }
@@ -134,7 +135,7 @@ fn called_function(plan: &Plan<'_, '_>, name: &str) -> Result<Call, FlattenError
 
 fn resolved_mark(plan: &Plan<'_, '_>, mark: &Mark) -> Result<ResolvedMark, FlattenError> {
     let (part, index) = plan.exported_func(&mark.visitor)?;
-    match signature(plan, part, index)? {
+    match counts(plan, part, index)? {
         (2, results) => {
             let visitor = Call { index: plan.index(part, Kind::Func, index)?, results };
             Ok(ResolvedMark { visitor, value: mark.value })
@@ -146,33 +147,10 @@ fn resolved_mark(plan: &Plan<'_, '_>, mark: &Mark) -> Result<ResolvedMark, Flatt
 /// The merged index of a function without parameters and results.
 pub(crate) fn plain_function(plan: &Plan<'_, '_>, name: &str) -> Result<u32, FlattenError> {
     let (part, index) = plan.exported_func(name)?;
-    match signature(plan, part, index)? {
+    match counts(plan, part, index)? {
         (0, 0) => plan.index(part, Kind::Func, index),
         _ => no_such_item(format!("the core function {name} has parameters or results")),
     }
-}
-
-fn func_type(plan: &Plan<'_, '_>, part: usize, index: u32) -> Result<u32, FlattenError> {
-    let module = plan.module(part);
-    let own = index.checked_sub(module.imported.funcs).and_then(|own| module.func_types.get(own as usize));
-    own.copied().map_or_else(|| no_such_item(format!("core function {index} has no type")), Ok)
-}
-
-/// How many parameters and results a function has.
-fn signature(plan: &Plan<'_, '_>, part: usize, index: u32) -> Result<(u32, u32), FlattenError> {
-    let wanted = func_type(plan, part, index)? as usize;
-    for payload in Parser::new(0).parse_all(plan.module(part).bytes) {
-        let Payload::TypeSection(section) = payload? else { continue };
-        let mut types = Vec::new();
-        for group in section {
-            types.extend(group?.into_types());
-        }
-        if let Some(wasmparser::CompositeInnerType::Func(func)) = types.get(wanted).map(|it| &it.composite_type.inner) {
-            let count = |list: &[wasmparser::ValType]| u32::try_from(list.len()).unwrap_or(u32::MAX);
-            return Ok((count(func.params()), count(func.results())));
-        }
-    }
-    no_such_item(format!("core function {index} has no type"))
 }
 
 /// The address of the flag that a function looks at first: `global.get base; i32.const offset; i32.add; i32.load8_u`.

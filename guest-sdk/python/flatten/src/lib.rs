@@ -17,12 +17,15 @@ mod merge;
 mod module;
 mod plan;
 mod rebuild;
+mod replacements;
+mod signature;
 
 use wasm_encoder as we;
 use wasmparser::{Validator, WasmFeatures};
 
 pub use epilogue::{Epilogue, Mark};
 pub use error::FlattenError;
+pub use replacements::Replacement;
 
 /// What is changed beside the merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Options {
     pub exports: Vec<CoreExport>,
     /// Work that exported functions do in addition.
     pub epilogues: Vec<Epilogue>,
+    /// Functions that stand in the place of others.
+    pub replacements: Vec<Replacement>,
 }
 
 /// A core function without parameters and results that becomes an export of the component.
@@ -56,10 +61,11 @@ pub fn flatten(component: &[u8], options: &Options) -> Result<Vec<u8>, FlattenEr
     let plan = plan::Plan::new(&layout)?;
     let epilogues = options.epilogues.iter().map(|it| epilogue::ResolvedEpilogue::new(&plan, it));
     let epilogues = epilogues.collect::<Result<Vec<_>, _>>()?;
+    let replacements = replacements::Replacements::new(&plan, &options.replacements)?;
     let mut used = rebuild::used(&plan)?;
     let exports = options.exports.iter().map(|it| core_export(&plan, it)).collect::<Result<Vec<_>, _>>()?;
     used.extend(exports.iter().map(|source| (source.clone(), module::Kind::Func)));
-    let merged = merge::merge(&plan, &used, &epilogues)?;
+    let merged = merge::merge(&plan, &used, &epilogues, &replacements)?;
     let mut flattened = rebuild::rebuild(component, &plan, &merged)?;
     for (export, source) in options.exports.iter().zip(exports) {
         let core_name = merged.exports.get(&(source, module::Kind::Func));

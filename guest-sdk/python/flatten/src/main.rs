@@ -1,14 +1,15 @@
-//! `flatten IN OUT [--export NAME=FUNCTION]… [--after FUNCTION call|forget FUNCTION]…`
+//! `flatten IN OUT [OPTIONS]`: see `USAGE`.
 
 use std::{env, fs, process::ExitCode};
 
-use flatten::{CoreExport, Epilogue, Mark, Options, flatten};
+use flatten::{CoreExport, Epilogue, Mark, Options, Replacement, flatten};
 
 const USAGE: &str = "\
 Usage: flatten IN.wasm OUT.wasm [OPTIONS]
 Merges the linked core modules of a component into one.
 
   --export NAME=FUNCTION         exports a core function from the component
+  --replace FUNCTION=BY          calls BY wherever FUNCTION was called
   --call FUNCTION=CALLED         calls CALLED, which takes nothing, at the end of each call of FUNCTION
   --mark FUNCTION=VISITOR:VALUE  has VISITOR visit all objects then, whose first word becomes VALUE
   --forget FUNCTION=KEPT         makes KEPT forget what it keeps, at the end of each call of FUNCTION";
@@ -42,6 +43,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         let Some((left, right)) = value.rsplit_once('=') else { return Err(USAGE.into()) };
         match option.as_str() {
             "--export" => options.exports.push(CoreExport { function: right.into(), name: left.into() }),
+            "--replace" => options.replacements.push(Replacement { function: left.into(), by: right.into() }),
             "--call" => epilogue_of(&mut options, left).calls.push(right.into()),
             "--mark" => {
                 let mark = right.rsplit_once(':').and_then(|(visitor, value)| Some((visitor, value.parse().ok()?)));

@@ -14,6 +14,7 @@ use crate::{
     layout::Source,
     module::{KINDS, Kind},
     plan::{Part, Plan},
+    replacements::Replacements,
 };
 
 /// The module from which the merged one imports; its names are numbers.
@@ -30,6 +31,7 @@ pub(crate) fn merge(
     plan: &Plan<'_, '_>,
     used: &[(Source, Kind)],
     epilogues: &[ResolvedEpilogue],
+    replacements: &Replacements,
 ) -> Result<Merged, FlattenError> {
     let mut sections = Sections::default();
     for (number, func) in plan.host.iter().enumerate() {
@@ -37,11 +39,11 @@ pub(crate) fn merge(
     }
     let globals = Globals::new(plan, used)?;
     for (position, part) in plan.parts.iter().enumerate() {
-        let mut remap = Remap::new(plan, position, &globals)?;
+        let mut remap = Remap::new(plan, position, &globals, replacements)?;
         sections.append(plan, position, part, &mut remap)?;
     }
     sections.append_epilogues(plan, epilogues)?;
-    let exports = sections.export(plan, used, epilogues, &globals)?;
+    let exports = sections.export(plan, used, epilogues, &globals, replacements)?;
     Ok(Merged { bytes: sections.finish(plan), exports })
 }
 
@@ -146,6 +148,7 @@ impl Sections {
         used: &[(Source, Kind)],
         epilogues: &[ResolvedEpilogue],
         globals: &Globals,
+        replacements: &Replacements,
     ) -> Result<HashMap<(Source, Kind), String>, FlattenError> {
         let mut names = HashMap::new();
         for (source, kind) in used {
@@ -154,6 +157,9 @@ impl Sections {
                 continue;
             }
             let mut index = plan.index_of(source, *kind)?;
+            if *kind == Kind::Func {
+                index = replacements.of(index);
+            }
             if let Some(position) = epilogues.iter().position(|it| *kind == Kind::Func && it.index == index) {
                 index = plan.total.items.funcs + u32::try_from(position).unwrap_or(u32::MAX);
             }
@@ -195,19 +201,25 @@ struct Remap<'p> {
     part: &'p Part,
     imported: [Vec<u32>; 4],
     globals: &'p Globals,
+    replacements: &'p Replacements,
     /// How many of the part's own globals were looked at.
     seen_globals: u32,
 }
 
 impl<'p> Remap<'p> {
-    fn new(plan: &'p Plan<'_, '_>, position: usize, globals: &'p Globals) -> Result<Self, FlattenError> {
+    fn new(
+        plan: &'p Plan<'_, '_>,
+        position: usize,
+        globals: &'p Globals,
+        replacements: &'p Replacements,
+    ) -> Result<Self, FlattenError> {
         let module = plan.module(position);
         let mut imported: [Vec<u32>; 4] = Default::default();
         for (slot, kind) in imported.iter_mut().zip(KINDS) {
             let indices = (0..module.imported.of(kind)).map(|index| plan.index(position, kind, index));
             *slot = indices.collect::<Result<_, _>>()?;
         }
-        Ok(Self { part: &plan.parts[position], imported, globals, seen_globals: 0 })
+        Ok(Self { part: &plan.parts[position], imported, globals, replacements, seen_globals: 0 })
     }
 
     fn index(&self, kind: Kind, index: u32) -> u32 {
@@ -233,7 +245,7 @@ impl Reencode for Remap<'_> {
     }
 
     fn function_index(&mut self, index: u32) -> Index {
-        Ok(self.index(Kind::Func, index))
+        Ok(self.replacements.of(self.index(Kind::Func, index)))
     }
 
     fn table_index(&mut self, index: u32) -> Index {

@@ -175,6 +175,20 @@ impl<'l, 'a> Plan<'l, 'a> {
         }
     }
 
+    /// The part that alone defines a function of this name, and the function's index there.
+    pub(crate) fn named_func(&self, name: &str) -> Result<(usize, u32), FlattenError> {
+        let mut found = (0..self.parts.len()).flat_map(|part| {
+            let module = self.module(part);
+            let own = move |(index, found): &&(u32, &str)| *index >= module.imported.funcs && *found == name;
+            module.func_names.iter().filter(own).map(move |(index, _)| (part, *index))
+        });
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => no_such_item(format!("no core module names a function {name}")),
+            (Some(_), Some(_)) => no_such_item(format!("several core functions are named {name}")),
+        }
+    }
+
     /// The part that alone defines and exports a function of this name, and the function's index there.
     pub(crate) fn exported_func(&self, name: &str) -> Result<(usize, u32), FlattenError> {
         let mut found = (0..self.parts.len()).filter_map(|part| {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-use flatten::{CoreExport, Epilogue, FlattenError, Mark, Options, flatten};
+use flatten::{CoreExport, Epilogue, FlattenError, Mark, Options, Replacement, flatten};
 use wasmparser::{ComponentExternalKind, ElementKind, Operator, Parser, Payload};
 
 /// A library with the memory, and an application that is linked to it, as `wasm-tools component link` makes them.
@@ -198,6 +198,19 @@ fn a_visitor_is_called_with_a_function_that_marks() {
 }
 
 #[test]
+fn a_function_stands_in_the_place_of_one_that_is_not_exported() {
+    let replacement = Replacement { function: "triple".into(), by: "double".into() };
+    let wasm = flattened(LINKED, &Options { replacements: vec![replacement], ..Options::default() });
+    let elements = payloads(&wasm).into_iter().find_map(|it| match it {
+        Payload::ElementSection(section) => section.into_iter().last(),
+        _ => None,
+    });
+    let wasmparser::ElementItems::Functions(functions) = elements.unwrap().unwrap().items else { panic!() };
+    // `double` is behind the imported function; `triple` would be 6.
+    assert_eq!(functions.into_iter().collect::<Result<Vec<_>, _>>().unwrap(), [1]);
+}
+
+#[test]
 fn globals_that_nobody_sets_become_numbers_where_they_are_read() {
     let wasm = flattened(LINKED, &Options::default());
     let count = payloads(&wasm).into_iter().find_map(|it| match it {
@@ -232,6 +245,13 @@ fn options_that_name_nothing_are_errors() {
         "no core module exports a function nothing"
     );
     let forgets = Epilogue { function: "park".into(), forgets: vec!["double".into()], ..Epilogue::default() };
+    let replace = |function: &str, by: &str| Options {
+        replacements: vec![Replacement { function: function.into(), by: by.into() }],
+        ..Options::default()
+    };
+    assert_eq!(absent(replace("nothing", "double")), "no core module names a function nothing");
+    assert_eq!(absent(replace("triple", "nothing")), "no core module exports a function nothing");
+    assert_eq!(absent(replace("triple", "reset")), "reset cannot stand for triple: their types differ");
     assert_eq!(absent(epilogue(forgets)), "the core function double does not begin by looking at a flag");
 }
 

@@ -13,9 +13,11 @@ standard_library    the standard library, kept in memory
 snapshot            what a snapshot cannot hold: let go of, renewed, refused
 network_guard       no network while sources load
 event_loop          asyncio without sockets of its own
-patches             what other people's modules need changed to run here
+patches, threads    what other people's modules need changed to run here
 https, http_errors  HTTP over `wasi:http` behind the interface of a TLS socket
 ssl_module          what `import ssl` finds
+local_time, zones   time zones
+hashes              what hashlib has of OpenSSL elsewhere
 warm_up             runs the runtime's own paths before the component is finished
 native_packages     packages that need native code, and what to use instead
 """

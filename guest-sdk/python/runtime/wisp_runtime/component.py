@@ -24,7 +24,7 @@ sys.modules["ssl"] = ssl_module
 standard_library.preload()
 
 from .request_texts import REST, SEPARATOR
-from . import event_loop, failures, hashes, loading, logs, network_guard, patches, snapshot, warm_up, zones
+from . import event_loop, failures, hashes, loading, local_time, logs, network_guard, patches, snapshot, warm_up, zones
 
 zones.pack()
 standard_library.take_in()
@@ -33,6 +33,7 @@ event_loop.install()
 patches.install()
 hashes.install()
 zones.install()
+local_time.install()
 
 program: loading.Program | None = None
 raised = failures.raised

@@ -8,7 +8,7 @@ import sys
 from wit_world.exports.loader import Description, HandlerKinds
 from wit_world.imports import wasi_environment
 
-from . import asgi, events, native_packages, network_guard, scripts, snapshot, sources, wsgi
+from . import asgi, events, local_time, native_packages, network_guard, scripts, snapshot, sources, wsgi
 from .failures import LoadError, NotInSnapshot
 from .network_guard import NetworkGuard
 from .references import Reference, ScriptReference, find_entry, parse, refer
@@ -32,6 +32,8 @@ class Program:
         sources.install(source.directory, {it.path: it.text for it in source.translated})
         snapshot.take_variables(wasi_environment.get_environment())
         snapshot.note_variables()
+        if "TZ" in os.environ:
+            local_time.tzset()
         sys.argv[:] = [""]
         os.chdir(source.directory)
         self.reference = refer(source.handler) if source.handler else find_entry()

@@ -2,27 +2,21 @@
 
 import concurrent.futures.thread
 import http.client
-import threading
 import urllib.error
 import urllib.request
 import uuid
 
+from . import threads
 from .https import HttpsStream
-
-NO_THREADS = "there are no threads in WebAssembly; use asyncio, or do the work in the call itself"
 
 
 def install() -> None:
-    threading.Thread.start = refuse_thread
+    threads.install()
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit_inline
     http.client.HTTPSConnection.connect = connect_https
     urllib.request.HTTPSHandler.https_open = https_open
     # They ask programs and the network for this machine's address; without them the node is a random number.
     uuid._GETTERS = []
-
-
-def refuse_thread(self):
-    raise RuntimeError(f"cannot start {self.name}: {NO_THREADS}")
 
 
 def submit_inline(self, function, /, *arguments, **named):
@@ -228,6 +222,7 @@ AFTER_IMPORT = {
     "asgiref.sync": asgiref_threads,
     "httpcore._backends.anyio": httpcore_async_streams,
     "httpcore._backends.sync": httpcore_streams,
+    "multiprocessing.pool": threads.thread_pools,
     "requests.adapters": requests_certificates,
     "urllib3.connection": urllib3_connections,
 }

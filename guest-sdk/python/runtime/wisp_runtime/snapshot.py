@@ -9,6 +9,7 @@ import sys
 
 from wit_world.imports import wasi_environment
 
+from . import local_time
 from .context import instance
 from .failures import NotInSnapshot
 
@@ -113,7 +114,10 @@ def resume() -> list[str]:
     is_parked = False
     # `seed()` alone would ask the host for 2,500 bytes, a few at a time: a tenth of a cold start.
     random.seed(os.urandom(32))
-    return take_variables(wasi_environment.get_environment())
+    changed = take_variables(wasi_environment.get_environment())
+    if "TZ" in changed:
+        local_time.tzset()
+    return changed
 
 
 def take_variables(variables: list[tuple[str, str]]) -> list[str]:

@@ -64,6 +64,13 @@ class StandardLibrary(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader)
     def get_code(self, fullname):
         return marshal.loads(zlib.decompress(self.modules[fullname][1]))
 
+    def exec_module(self, module):
+        super().exec_module(module)
+        # Not before everything that is patched is there.
+        from . import patches
+
+        patches.after_import(module)
+
     def get_source(self, fullname):
         return None
 
