@@ -3,7 +3,6 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +20,18 @@ const EDITS: u32 = 6;
 /// Builds of several tests may wait for two processors.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Calls last for a moment, so that some are running whenever an edit comes into force.
+/// Sources of a version; calls last for a moment, so that some are running whenever an edit comes into force.
+struct Code {
+    file: &'static str,
+    of: fn(u32) -> String,
+    /// No source, as half of a file is none.
+    nonsense: &'static str,
+}
+
+const HANDLER: Code = Code { file: "index.js", of: handler, nonsense: "exports.handler = (" };
+const SERVER: Code = Code { of: server, ..HANDLER };
+const WSGI: Code = Code { file: "main.py", of: wsgi, nonsense: "def handler(" };
+
 fn handler(version: u32) -> String {
     format!(
         "exports.handler = (req, resp, context) => {{\n  setTimeout(() => resp.send('{version}'), 10);\n  return new \
@@ -33,32 +43,45 @@ fn server(version: u32) -> String {
     format!("require('http').createServer((req, res) => setTimeout(() => res.end('{version}'), 10)).listen(9000);\n")
 }
 
+fn wsgi(version: u32) -> String {
+    format!(
+        "import time\n\ndef handler(environ, start_response):\n    time.sleep(0.01)\n    start_response('200 OK', \
+         [('content-type', 'text/plain')])\n    return [b'{version}']\n"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_a_handler_drops_no_request() {
-    is_edited_in_use(handler).await;
+    is_edited_in_use(HANDLER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_a_server_drops_no_request() {
-    is_edited_in_use(server).await;
+    is_edited_in_use(SERVER).await;
 }
 
-async fn is_edited_in_use(code: fn(u32) -> String) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_a_python_handler_drops_no_request() {
+    is_edited_in_use(WSGI).await;
+}
+
+async fn is_edited_in_use(code: Code) {
     let directory = tempfile::tempdir().unwrap();
-    let write = |text: &str| fs::write(directory.path().join("index.js"), text).unwrap();
+    let write = |text: &str| fs::write(directory.path().join(code.file), text).unwrap();
     fs::write(directory.path().join("wisp.toml"), CONFIG).unwrap();
-    write(&code(0));
+    let text = code.of;
+    write(&text(0));
     let up = UpProcess::start(directory.path());
     let callers: Vec<_> = (0..2).map(|_| Caller::begin(up.listen)).collect();
     for version in 1..=EDITS {
         match version {
             // Two edits in one, as of somebody who saves again at once.
-            2 => write(&code(EDITS + 1)),
+            2 => write(&text(EDITS + 1)),
             // Half a line, which is no source: what was served before is served on.
-            4 => edit_to_nonsense(&up, directory.path()).await,
+            4 => edit_to_nonsense(&up, || write(code.nonsense)).await,
             _ => {}
         }
-        write(&code(version));
+        write(&text(version));
         in_force(up.listen, version).await;
     }
     for caller in callers {
@@ -80,9 +103,9 @@ async fn in_force(address: SocketAddr, version: u32) {
     }
 }
 
-async fn edit_to_nonsense(up: &UpProcess, directory: &Path) {
+async fn edit_to_nonsense(up: &UpProcess, edit: impl FnOnce()) {
     let before = ask(up.listen).await;
-    fs::write(directory.join("index.js"), "exports.handler = (").unwrap();
+    edit();
     let deadline = Instant::now() + PATIENCE;
     while !up.told().contains("what was served before is served on") {
         assert!(Instant::now() < deadline, "{}", up.told());

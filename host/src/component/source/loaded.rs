@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{BuildError, Job, Loading, Packages, Progress, failed_io, packages, typescript, user_error::UserError};
+use super::{
+    BuildError, Job, Loading, Packages, Progress, failed_io, kept, packages, typescript, user_error::UserError,
+};
 use crate::{
     capability::{environment::Identity, outbound::OutboundPolicy},
     component::runtime::{self, Snapshot, SnapshotError, abi},
@@ -35,8 +37,7 @@ pub(super) fn build(
             Language::Rust => {}
         }
     }
-    let translated = if language == Language::JavaScript { translated(&job.source)? } else { Vec::new() };
-    let recipe = Recipe { job, language, loading, translated };
+    let recipe = Recipe { job, language, loading, files: files(&job.source, language)? };
     let (snapshot, warnings) = match loading.evaluate {
         Evaluate::Build => recipe.evaluated(progress)?,
         Evaluate::Start => (recipe.snapshot(false, progress).map_err(|error| recipe.failed(error))?, Vec::new()),
@@ -50,20 +51,23 @@ pub(super) fn build(
     Ok(warnings.into_iter().chain(snapshot.warnings).collect())
 }
 
-fn translated(source: &Path) -> Result<Vec<abi::TranslatedFile>, BuildError> {
-    let plain = typescript::keep_plain(source);
-    let translated = typescript::translate_all(source).map_err(|error| match error {
-        typescript::TranslateError::Io(path, error) => failed_io(&path, error),
-        typescript::TranslateError::Source(error) => wrong_source(source, Language::JavaScript, &error),
-    })?;
-    Ok(plain.into_iter().chain(translated).collect())
+/// The function's own files in the form in which the runtime is to load them.
+fn files(source: &Path, language: Language) -> Result<Vec<abi::TranslatedFile>, BuildError> {
+    let mut files = kept::plain(source, language);
+    if language == Language::JavaScript {
+        files.extend(typescript::translate_all(source).map_err(|error| match error {
+            typescript::TranslateError::Io(path, error) => failed_io(&path, error),
+            typescript::TranslateError::Source(error) => wrong_source(source, language, &error),
+        })?);
+    }
+    Ok(files)
 }
 
 struct Recipe<'a> {
     job: &'a Job<'a>,
     language: Language,
     loading: &'a Loading<'a>,
-    translated: Vec<abi::TranslatedFile>,
+    files: Vec<abi::TranslatedFile>,
 }
 
 impl Recipe<'_> {
@@ -106,7 +110,7 @@ impl Recipe<'_> {
                 Some(HandlerType::Either) => abi::HandlerKinds::EVENT | abi::HandlerKinds::HTTP,
                 None => abi::HandlerKinds::default(),
             },
-            translated: self.translated.clone(),
+            translated: self.files.clone(),
             evaluate,
         }
     }

@@ -18,6 +18,7 @@ use super::runtime::Runtimes;
 use crate::config::{BuildConfig, Evaluate, FunctionConfig, Language, Limits, ServerConfig};
 
 mod javascript;
+mod kept;
 mod language;
 mod loaded;
 mod packages;

@@ -24,9 +24,6 @@ const ENDINGS: &[&str] = &["ts", "mts", "cts", "tsx", "jsx"];
 /// Endings of JavaScript that is read as it is.
 const PLAIN_ENDINGS: &[&str] = &["js", "mjs", "cjs"];
 
-/// Endings of what modules are made of and need not be translated.
-const KEPT_ENDINGS: &[&str] = &["js", "mjs", "cjs", "json"];
-
 /// Where the guest sees the sources.
 const CODE: &str = "/code";
 
@@ -47,26 +44,6 @@ pub(super) fn translate_all(directory: &Path) -> Result<Vec<TranslatedFile>, Tra
             let full = directory.join(&path);
             let text = fs::read_to_string(&full).map_err(|error| TranslateError::Io(full, error))?;
             translate(&path, &text).map_err(TranslateError::Source)
-        })
-        .collect()
-}
-
-/// Plain sources of the function itself that are handed over at most, each and together, in bytes. What is larger is data.
-const KEPT_FILE: usize = 1 << 20;
-const KEPT: usize = 16 << 20;
-
-/// The plain sources below `directory`, outside packages, as they are now. Where the code of a component is not compiled yet,
-/// each new instance loads the sources: without these it would find the next edit in the directory, or half of it.
-pub(super) fn keep_plain(directory: &Path) -> Vec<TranslatedFile> {
-    let mut left = KEPT;
-    let plain = sources::own_files(directory).into_iter().filter(|path| has_ending(path, KEPT_ENDINGS));
-    plain
-        .filter_map(|path| {
-            // A file that is no text, or gone again, is the runtime's to find.
-            let text = fs::read_to_string(directory.join(&path)).ok().filter(|text| text.len() <= KEPT_FILE)?;
-            left = left.checked_sub(text.len())?;
-            let path = Path::new(CODE).join(path).to_string_lossy().into_owned();
-            Some(TranslatedFile { path, text, source_map: String::new() })
         })
         .collect()
 }
