@@ -97,8 +97,8 @@ class SourceTree:
         return name in METADATA_FILES and directory.endswith((".dist-info", ".egg-info"))
 
     def _add(self, path: str, text: bytes) -> None:
+        self.size += len(text) - len(self.files.get(path, b""))
         self.files[path] = text
-        self.size += len(text)
         if self.size > LIMIT_BYTES:
             raise failures.LoadError(
                 "SourcesTooLarge",
