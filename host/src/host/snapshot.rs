@@ -4,7 +4,10 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::runtime::Handle;
 
-use super::{DeployReason, FunctionHost, Origin, unloaded};
+use super::{
+    FunctionHost,
+    deploy::{DeployReason, Origin, unloaded},
+};
 use crate::{
     capability::outbound::OutboundPolicy,
     catalog::Revision,
