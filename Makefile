@@ -3,6 +3,8 @@
 .PHONY: help demo test lint bench bench-peers build dist runtimes tools tools-rust tools-js tools-python tools-servers examples clean
 
 WISP := target/release/wisp
+# The release that wisp itself is made with.
+WASMTIME := $(shell sed -n 's/^wasmtime = { version = "=\([0-9.]*\)".*/\1/p' Cargo.toml)
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,11 +28,11 @@ bench: tools bench-peers ## Compare with other servers, in one run, and write be
 	target/dist/wisp-bench
 
 # The servers that wisp is compared with. wasmtime's is compiled as wisp itself is for this, which takes minutes, once.
-bench-peers: target/bench/peers/wasmtime-48.0.8/bin/wasmtime target/bench/peers/venv/bin/gunicorn
+bench-peers: target/bench/peers/wasmtime-$(WASMTIME)/bin/wasmtime target/bench/peers/venv/bin/gunicorn
 
-target/bench/peers/wasmtime-48.0.8/bin/wasmtime:
+target/bench/peers/wasmtime-$(WASMTIME)/bin/wasmtime:
 	CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-	cargo install wasmtime-cli --version 48.0.8 --locked --no-default-features --root target/bench/peers/wasmtime-48.0.8 \
+	cargo install wasmtime-cli --version $(WASMTIME) --locked --no-default-features --root target/bench/peers/wasmtime-$(WASMTIME) \
 		--target-dir target/bench/peers/build \
 		--features run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model-async
 

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use ::wisp::component::to_component;
+use ::wisp::{component::to_component, engine::WASMTIME_VERSION};
 
 use crate::{
     paths,
@@ -38,7 +38,7 @@ fn wasmtime() -> anyhow::Result<Server> {
 }
 
 fn wasmtime_binary() -> std::path::PathBuf {
-    paths::peers().join("wasmtime-48.0.8/bin/wasmtime")
+    paths::peers().join(format!("wasmtime-{WASMTIME_VERSION}/bin/wasmtime"))
 }
 
 /// One process, as Node is run without more ado.

@@ -79,9 +79,9 @@ impl Watch {
         })
     }
 
-    /// Watches the files of the configuration and what it names, from now on, and from where else a component was built:
-    /// a build says that, so this is asked again after it. What it named before stays watched: a
-    /// change too many costs a look at the times of some files.
+    /// Watches the files of the configuration and what it names, from now on, and from where else a component was built: a
+    /// build says that, so this is asked again after it. What it named before stays watched: a change too many costs a look at
+    /// the times of some files.
     pub(super) fn follow(&mut self, config: &Config) {
         self.buckets = buckets(config);
         for file in &config.files {

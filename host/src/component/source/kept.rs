@@ -5,15 +5,12 @@
 
 use std::{fs, path::Path};
 
-use super::sources;
+use super::{CODE, sources, typescript::has_ending};
 use crate::{component::runtime::abi::TranslatedFile, config::Language};
 
 /// Bytes of sources that are kept at most, each and together. What is larger is data.
-const FILE: usize = 1 << 20;
+const FILE: u64 = 1 << 20;
 const ALL: usize = 16 << 20;
-
-/// Where the guest sees the sources.
-const CODE: &str = "/code";
 
 /// Those below `directory`, outside packages, that need not be translated.
 pub(super) fn plain(directory: &Path, language: Language) -> Vec<TranslatedFile> {
@@ -22,7 +19,9 @@ pub(super) fn plain(directory: &Path, language: Language) -> Vec<TranslatedFile>
     files
         .filter_map(|path| {
             // A file that is no text, or gone again, is the runtime's to find.
-            let text = fs::read_to_string(directory.join(&path)).ok().filter(|text| text.len() <= FILE)?;
+            let file = directory.join(&path);
+            let text =
+                fs::metadata(&file).is_ok_and(|it| it.len() <= FILE).then(|| fs::read_to_string(file).ok())??;
             left = left.checked_sub(text.len())?;
             let path = Path::new(CODE).join(path).to_string_lossy().into_owned();
             Some(TranslatedFile { path, text, source_map: String::new() })
@@ -36,5 +35,5 @@ fn is_plain(path: &Path, language: Language) -> bool {
         Language::Python => &["py"],
         Language::Rust => &[],
     };
-    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
+    has_ending(path, endings)
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    BuildError, Job, Loading, Packages, Progress, failed_io, kept, packages, typescript, user_error::UserError,
+    BuildError, CODE, Job, Loading, Packages, Progress, failed_io, kept, packages, typescript, user_error::UserError,
 };
 use crate::{
     capability::{environment::Identity, outbound::OutboundPolicy},
@@ -11,9 +11,6 @@ use crate::{
     config::{Evaluate, FunctionConfig, HandlerType, Language, Limits},
     instance::{CallError, Policy},
 };
-
-/// Where the guest sees the sources.
-const DIRECTORY: &str = "/code";
 
 /// The version that changes: what is built is not published yet.
 const QUALIFIER: &str = crate::catalog::LATEST;
@@ -97,7 +94,7 @@ impl Recipe<'_> {
         let function = self.loading.function;
         let text = |name: &Option<Arc<str>>| name.as_ref().map(ToString::to_string);
         abi::Source {
-            directory: DIRECTORY.into(),
+            directory: CODE.into(),
             handler: function.handler.to_string(),
             initializer: text(&function.initializer),
             pre_freeze: text(&function.pre_freeze_handler),

@@ -70,7 +70,7 @@ impl Note {
     }
 
     /// Reads the files only if their times and sizes say that they may have changed.
-    fn has_other_sources(&self, plan: &Plan<'_>) -> bool {
+    fn has_other_sources(self, plan: &Plan<'_>) -> bool {
         let Some(noted) = &self.sources else { return true };
         if noted.stamp == sources::stamp(plan.source, plan.data) {
             return false;
@@ -80,8 +80,7 @@ impl Note {
             return true;
         }
         // The next look need not read them again. Not worth failing for.
-        let _ =
-            Self { made_for: self.made_for.clone(), sources: Some(now), elsewhere: self.elsewhere.clone() }.keep(plan);
+        let _ = Self { sources: Some(now), ..self }.keep(plan);
         false
     }
 }

@@ -15,7 +15,7 @@ use oxc::{
     transformer::{HelperLoaderMode, TransformOptions, Transformer},
 };
 
-use super::{sources, user_error::UserError};
+use super::{CODE, sources, user_error::UserError};
 use crate::component::runtime::abi::TranslatedFile;
 
 /// Endings of files that a JavaScript engine does not read as they are.
@@ -23,9 +23,6 @@ const ENDINGS: &[&str] = &["ts", "mts", "cts", "tsx", "jsx"];
 
 /// Endings of JavaScript that is read as it is.
 const PLAIN_ENDINGS: &[&str] = &["js", "mjs", "cjs"];
-
-/// Where the guest sees the sources.
-const CODE: &str = "/code";
 
 /// Why a directory was not translated.
 pub(super) enum TranslateError {
@@ -138,7 +135,7 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
+pub(super) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known))
 }
 
