@@ -84,6 +84,7 @@ struct Shared {
     compiled: Arc<CompiledFunctions>,
     max_instances: NonZeroUsize,
     cpu_gate: Arc<Semaphore>,
+    cores: usize,
 }
 
 struct Made {
@@ -105,6 +106,7 @@ impl Engines {
             compiled: Arc::default(),
             max_instances,
             cpu_gate: Arc::new(Semaphore::new(cores)),
+            cores,
         })))
     }
 
@@ -153,6 +155,11 @@ impl Engines {
     /// The runtime has one worker thread more than there are cores, so one is always free for those that do not spin.
     pub(crate) fn cpu_gate(&self) -> Arc<Semaphore> {
         self.0.cpu_gate.clone()
+    }
+
+    /// Whether a guest runs now that has passed that gate.
+    pub(crate) fn runs_long_guests(&self) -> bool {
+        self.0.cpu_gate.available_permits() < self.0.cores
     }
 }
 

@@ -7,6 +7,7 @@ mod activity;
 mod admission;
 mod api;
 pub mod bench;
+mod busy_poll;
 pub mod capability;
 pub mod catalog;
 pub mod component;

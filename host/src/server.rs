@@ -28,6 +28,7 @@ use tokio::{
 use crate::{
     activity::Activity,
     api,
+    busy_poll::{BusyPoll, Requests},
     config::ServerConfig,
     host::FunctionHost,
     tls,
@@ -117,9 +118,11 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
     let (stopping, _) = watch::channel(());
     let secure = listeners.tls.map(|listener| (listener, Plane::SecureTrigger));
     let listeners = [(listeners.trigger, Plane::Trigger), (listeners.api, Plane::Api)].into_iter().chain(secure);
+    let polling = BusyPoll::start(host.server().busy_poll, host.loader().engines());
+    let requests = polling.as_ref().map(BusyPoll::requests).unwrap_or_default();
     let connections: Vec<_> = listeners
         .map(|(listener, plane)| {
-            let acceptor = Acceptor { host: host.clone(), plane, stopping: stopping.subscribe() };
+            let acceptor = Acceptor { host: host.clone(), plane, requests: requests.clone(), stopping: stopping.subscribe() };
             tokio::spawn(acceptor.accept(listener))
         })
         .collect();
@@ -146,6 +149,7 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
 struct Acceptor {
     host: FunctionHost,
     plane: Plane,
+    requests: Requests,
     stopping: watch::Receiver<()>,
 }
 
@@ -165,7 +169,8 @@ impl Acceptor {
                 Ok((permit, stream, peer)) => {
                     pause = ACCEPT_BACKOFF.0;
                     let _ = stream.set_nodelay(true);
-                    let connection = Connection { host: self.host.clone(), plane: self.plane, peer };
+                    let (host, requests) = (self.host.clone(), self.requests.clone());
+                    let connection = Connection { host, plane: self.plane, requests, peer };
                     let watcher = graceful.watcher();
                     match self.plane {
                         Plane::Trigger | Plane::Api => {
@@ -198,6 +203,7 @@ impl Acceptor {
 struct Connection {
     host: FunctionHost,
     plane: Plane,
+    requests: Requests,
     peer: SocketAddr,
 }
 
@@ -207,12 +213,13 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { host, plane, peer } = self;
+        let Self { host, plane, requests, peer } = self;
         let activity = Activity::default();
         let begun = activity.clone();
         // Handles of the connection's own: the host's count of handles would be written by every core at every request.
         let shared = Arc::new((host, Client::new(peer, matches!(plane, Plane::SecureTrigger))));
         let service = service_fn(move |request| {
+            requests.arrived();
             let (shared, running, request) = (shared.clone(), begun.begin(), RequestBody::of(request));
             async move {
                 let (host, client) = &*shared;

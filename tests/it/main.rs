@@ -9,6 +9,7 @@ mod async_killed;
 mod async_sources;
 mod broker_examples;
 mod broker_tls;
+mod busy_poll;
 mod capabilities;
 mod concurrency;
 mod deploy_errors;

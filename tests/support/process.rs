@@ -51,6 +51,14 @@ impl HostProcess {
         let _ = self.process.wait();
     }
 
+    /// Processor time that it has taken so far, in the system's ticks of 10 ms: proc_pid_stat(5), fields 14 and 15.
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        // The second field is a name in parentheses, which may hold spaces.
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        Duration::from_millis(fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
+    }
+
     /// Invokes a function of the default service with an event.
     pub async fn invoke(&self, function: &str, event: &str) -> client::Answer {
         let path = format!("/2016-08-15/services/default/functions/{function}/invocations");

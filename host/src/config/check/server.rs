@@ -74,6 +74,7 @@ pub(super) fn server(section: &mut Section<'_>, has_keys: bool) -> ServerConfig 
         max_connections: at_least_one(section, "max_connections", MAX_CONNECTIONS, COUNT),
         queue_timeout: section.within("queue_timeout", QUEUE_TIMEOUT, ANY_TIME).0,
         queue_length: section.count("queue_length", QUEUE_LENGTH, COUNT_OR_NONE),
+        busy_poll: section.get("busy_poll"),
         account_id: told(section, "account_id", ACCOUNT_ID),
         region: told(section, "region", REGION),
         build_sources: section.or("build_sources", api_listen.ip().is_loopback()),

@@ -45,6 +45,7 @@ fn an_empty_file_is_a_host_of_defaults() {
     assert_eq!(server.max_connections.get(), 10_000);
     assert_eq!(server.queue_timeout, Duration::from_secs(10));
     assert_eq!(server.queue_length, 1000);
+    assert_eq!(server.busy_poll, None);
     assert_eq!((&*server.account_id, &*server.region), ("000000000000", "local"));
     assert_eq!((limits.request_headers, limits.request_target), (4 << 10, 4 << 10));
     assert_eq!((limits.sync_body, limits.async_body), (16 << 20, 128 << 10));
@@ -189,6 +190,7 @@ fn every_key_is_read() {
         max_connections = 20
         queue_timeout = "0 s"
         queue_length = 0
+        busy_poll = false
         account_id = "1234"
         region = "cn-hangzhou"
 
@@ -245,6 +247,7 @@ fn every_key_is_read() {
     assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8", "192.0.2.1/32"].map(|net| net.parse().unwrap()));
     assert_eq!(config.server.data_dir, Path::new("/var/lib/wisp"));
     assert_eq!(config.server.queue_timeout, Duration::ZERO);
+    assert_eq!(config.server.busy_poll, Some(false));
     assert_eq!((config.limits.request_headers, config.limits.sync_body), (8 << 10, 32 << 20));
     assert_eq!((config.limits.request_target, config.limits.async_body), (8 << 10, 256 << 10));
     let hello = &config.functions[0];
