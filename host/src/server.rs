@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     activity::Activity,
     api,
-    busy_poll::{BusyPoll, Requests},
+    busy_poll::{BusyPoll, ConnectionRequests, Requests},
     config::ServerConfig,
     host::FunctionHost,
     tls,
@@ -122,7 +122,8 @@ pub async fn serve(host: FunctionHost, listeners: Listeners, stop: impl Future<O
     let requests = polling.as_ref().map(BusyPoll::requests).unwrap_or_default();
     let connections: Vec<_> = listeners
         .map(|(listener, plane)| {
-            let acceptor = Acceptor { host: host.clone(), plane, requests: requests.clone(), stopping: stopping.subscribe() };
+            let acceptor =
+                Acceptor { host: host.clone(), plane, requests: requests.clone(), stopping: stopping.subscribe() };
             tokio::spawn(acceptor.accept(listener))
         })
         .collect();
@@ -169,7 +170,7 @@ impl Acceptor {
                 Ok((permit, stream, peer)) => {
                     pause = ACCEPT_BACKOFF.0;
                     let _ = stream.set_nodelay(true);
-                    let (host, requests) = (self.host.clone(), self.requests.clone());
+                    let (host, requests) = (self.host.clone(), self.requests.of_connection());
                     let connection = Connection { host, plane: self.plane, requests, peer };
                     let watcher = graceful.watcher();
                     match self.plane {
@@ -203,7 +204,7 @@ impl Acceptor {
 struct Connection {
     host: FunctionHost,
     plane: Plane,
-    requests: Requests,
+    requests: ConnectionRequests,
     peer: SocketAddr,
 }
 

@@ -1,10 +1,11 @@
 //! A worker stays awake under load, and no longer than that.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use support::{HostProcess, MISBEHAVE, client::Raw, eventually};
 
-/// Requests that a client sends without waiting for an answer, so that they follow one another at once.
+/// Clients, and requests that each sends without waiting for an answer, so that they follow one another at once.
+const CLIENTS: usize = 4;
 const REQUESTS: usize = 500;
 
 /// How long the host is watched. A worker that stays awake takes all of it.
@@ -21,12 +22,14 @@ fn start(directory: &Path) -> HostProcess {
     HostProcess::start(&config)
 }
 
-async fn load(host: &HostProcess) {
-    let mut client = Raw::connect(host.api).await;
+async fn load(api: SocketAddr) {
+    let mut client = Raw::connect(api).await;
     let path = "/2016-08-15/services/default/functions/f/invocations";
     let requests = format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\necho").repeat(REQUESTS - 1);
     client.write(requests).await;
-    client.write(format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 4\r\n\r\necho")).await;
+    client
+        .write(format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 4\r\n\r\necho"))
+        .await;
     let answers = client.read_to_end().await;
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), REQUESTS, "{answers}");
 }
@@ -36,7 +39,10 @@ async fn a_host_sleeps_again_once_no_more_requests_come() {
     let directory = tempfile::tempdir().unwrap();
     let host = start(directory.path());
     for _ in 0..3 {
-        load(&host).await;
+        let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(load(host.api))).collect();
+        for client in clients {
+            client.await.unwrap();
+        }
         eventually("the host sleeps", async || {
             let before = host.processor_time();
             tokio::time::sleep(WATCHED).await;

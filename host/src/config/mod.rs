@@ -94,8 +94,8 @@ pub struct ServerConfig {
     pub queue_timeout: Duration,
     /// How many invocations of one function may wait for an instance. Default 1000.
     pub queue_length: usize,
-    /// Whether a worker stays awake for the next request while they come in quick succession. `None` is the default: where
-    /// the process may use two cores or more in full.
+    /// Whether a worker stays awake for the next request while they come in quick succession from several connections.
+    /// `None` is the default: where the process may use two cores or more in full.
     pub busy_poll: Option<bool>,
     /// The account that functions are told they belong to. Default `000000000000`.
     pub account_id: Arc<str>,
