@@ -12,6 +12,7 @@ sources             the user's files, kept in memory
 standard_library    the standard library, kept in memory
 snapshot            what a snapshot cannot hold: let go of, renewed, refused
 network_guard       no network while sources load
+outbound            what is said of a connection that the host does not permit
 event_loop          asyncio without sockets of its own
 patches, threads    what other people's modules need changed to run here
 https, http_errors  HTTP over `wasi:http` behind the interface of a TLS socket

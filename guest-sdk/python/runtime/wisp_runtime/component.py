@@ -24,13 +24,15 @@ sys.modules["ssl"] = ssl_module
 standard_library.preload()
 
 from .request_texts import REST, SEPARATOR
-from . import event_loop, failures, hashes, loading, local_time, logs, network_guard, patches, snapshot, warm_up, zones
+from . import event_loop, failures, hashes, loading, local_time, logs, network_guard, outbound, patches, snapshot
+from . import warm_up, zones
 
 zones.pack()
 standard_library.take_in()
 logs.install()
 event_loop.install()
 patches.install()
+outbound.install()
 hashes.install()
 zones.install()
 local_time.install()

@@ -23,6 +23,8 @@ class NetworkGuard:
 
     def __enter__(self):
         global closed
+        # Methods of the class in C that `socket.socket` extends are not its own.
+        self.calls = {name: vars(socket.socket).get(name) for name in SOCKET_CALLS}
         self.lookups = {name: getattr(socket, name) for name in LOOKUPS}
         for name in SOCKET_CALLS:
             setattr(socket.socket, name, refuse(f"socket.{name}"))
@@ -33,9 +35,11 @@ class NetworkGuard:
 
     def __exit__(self, *_):
         global closed
-        for name in SOCKET_CALLS:
-            # The methods are those of the class in C that `socket.socket` extends.
-            delattr(socket.socket, name)
+        for name, function in self.calls.items():
+            if function is None:
+                delattr(socket.socket, name)
+            else:
+                setattr(socket.socket, name, function)
         for name, function in self.lookups.items():
             setattr(socket, name, function)
         closed = False

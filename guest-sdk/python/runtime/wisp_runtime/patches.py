@@ -222,6 +222,7 @@ AFTER_IMPORT = {
     "asgiref.sync": asgiref_threads,
     "httpcore._backends.anyio": httpcore_async_streams,
     "httpcore._backends.sync": httpcore_streams,
+    "multiprocessing.context": threads.no_processes,
     "multiprocessing.pool": threads.thread_pools,
     "requests.adapters": requests_certificates,
     "urllib3.connection": urllib3_connections,

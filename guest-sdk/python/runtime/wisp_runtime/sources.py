@@ -191,6 +191,19 @@ class TreeFinder:
         make = importlib.util.spec_from_file_location
         return make(fullname, path, loader=loader, submodule_search_locations=locations)
 
+    def iter_modules(self, prefix=""):
+        """What `pkgutil.iter_modules` and `walk_packages` ask: (name, whether it is a package) of each module."""
+        beginning = f"{self.directory.rstrip('/')}/"
+        found = {}
+        for path in tree.files:
+            if path.startswith(beginning):
+                name, _, rest = path.removeprefix(beginning).partition("/")
+                if rest == "__init__.py":
+                    found[name] = True
+                elif not rest and name.endswith(".py") and name != "__init__.py":
+                    found.setdefault(name.removesuffix(".py"), False)
+        return [(prefix + name, found[name]) for name in sorted(found) if "." not in name]
+
     def invalidate_caches(self):
         pass
 

@@ -14,7 +14,6 @@ _DEFAULT_CIPHERS = ""
 HAS_SNI = HAS_ALPN = HAS_TLSv1_2 = HAS_TLSv1_3 = HAS_NEVER_CHECK_COMMON_NAME = True
 HAS_ECDH = HAS_NPN = HAS_SSLv2 = HAS_SSLv3 = HAS_TLSv1 = HAS_TLSv1_1 = HAS_PSK = False
 CHANNEL_BINDING_TYPES = []
-CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = range(3)
 
 
 class SSLError(OSError):
@@ -55,6 +54,9 @@ class VerifyMode(enum.IntEnum):
     CERT_NONE = 0
     CERT_OPTIONAL = 1
     CERT_REQUIRED = 2
+
+
+CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = VerifyMode
 
 
 class TLSVersion(enum.IntEnum):

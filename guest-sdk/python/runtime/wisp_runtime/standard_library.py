@@ -107,4 +107,13 @@ def take_in() -> None:
     sys.path[:] = []
     sys.path_importer_cache.clear()
     sys.meta_path.append(library)
+    hand_over()
     sys.dont_write_bytecode = True
+
+
+def hand_over() -> None:
+    """Modules that are imported already were loaded from files; whoever loads one of them again, as Markdown does with
+    `html.parser`, asks its loader."""
+    for name, module in list(sys.modules.items()):
+        if name in library.modules and getattr(module, "__spec__", None) is not None:
+            module.__spec__.loader = module.__loader__ = library

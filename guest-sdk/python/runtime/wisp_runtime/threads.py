@@ -9,6 +9,10 @@ import threading
 NO_THREADS = "there are no threads in WebAssembly"
 
 
+class WaitsForEver(RuntimeError):
+    """A wait that nobody could ever end."""
+
+
 def install() -> None:
     threading.Thread.start = start
     threading.Condition.wait = wait
@@ -35,6 +39,9 @@ def start(self):
         (self._context or contextvars.Context()).run(self.run)
     except SystemExit:
         pass
+    except WaitsForEver:
+        # A thread that waits for work which the starter means to give it. To go on without would lose the work in silence.
+        raise
     except BaseException:
         threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), self]))
     finally:
@@ -48,8 +55,31 @@ wait_of_condition = threading.Condition.wait
 def wait(self, timeout=None):
     """Events, queues and futures wait by this. Nobody could ever end the wait, and the instance would end instead."""
     if timeout is None:
-        raise RuntimeError(f"this would wait for ever: {NO_THREADS}, so nothing happens meanwhile")
+        raise WaitsForEver(f"this would wait for ever: {NO_THREADS}, so nothing happens meanwhile")
     return wait_of_condition(self, timeout)
+
+
+def no_processes(module) -> None:
+    """What `multiprocessing` makes for several processes says that there are none, not which system call is missing."""
+    for name in MADE_FOR_PROCESSES:
+        setattr(module.BaseContext, name, refused(name))
+    module.process.BaseProcess.start = refused("Process.start")
+
+
+MADE_FOR_PROCESSES = """
+    Array Barrier BoundedSemaphore Condition Event JoinableQueue Lock Manager Pipe Pool Queue RLock Semaphore SimpleQueue
+    Value
+""".split()
+
+
+def refused(name: str):
+    def refuse(*_, **__):
+        raise RuntimeError(
+            f"multiprocessing.{name}: there are no processes in WebAssembly; multiprocessing.pool.ThreadPool does the work"
+            " in the call itself, and `queue` and `threading` have the rest"
+        )
+
+    return refuse
 
 
 def thread_pools(module) -> None:

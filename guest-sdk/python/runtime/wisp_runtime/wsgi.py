@@ -169,6 +169,8 @@ class Answer:
 
     def joined(self, chunks) -> bytes:
         """What was written and what was returned."""
+        if chunks is None:
+            raise TypeError("the application returned None: it returns a list of bytes, or another iterable of them")
         try:
             for chunk in (chunks,) if isinstance(chunks, (bytes, str)) else chunks:
                 self.write(chunk)
