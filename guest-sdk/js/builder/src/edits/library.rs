@@ -10,6 +10,7 @@ use crate::vendor;
 /// If a text to replace is not there as often as expected, or a file cannot be read or written.
 pub(super) fn edit(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
     signatures(crate_)?;
+    digests(crate_)?;
     hashes(crate_)?;
     keys(crate_)?;
     addresses(crate_)?;
@@ -45,6 +46,26 @@ fn signatures(crate_: &Path) -> anyhow::Result<()> {
         "return verify.verify(key._keyObject, sigBytes);",
         "return verify.verify({ key: key._keyObject, dsaEncoding: 'ieee-p1363' }, sigBytes);",
     )
+}
+
+/// ECDSA signs the digest that was made of the data. The crates' `sign` and `verify` take data and hash it, so that the digest
+/// was hashed again: no other party took such a signature, and none of theirs was taken.
+fn digests(crate_: &Path) -> anyhow::Result<()> {
+    for curve in ["p256", "p384", "k256"] {
+        let edit = |from: &str, to: &str| replace(crate_, "src/builtin/web_crypto.rs", from, to, 1);
+        let made = format!("let sig: {curve}::ecdsa::DerSignature = ");
+        let hazmat = format!("{curve}::ecdsa::signature::hazmat");
+        edit(
+            &format!("{made}key.sign(&digest);"),
+            &format!("{made}{hazmat}::PrehashSigner::sign_prehash(&key, &digest).ok()?;"),
+        )?;
+        let read = format!("let sig = {curve}::ecdsa::DerSignature::from_bytes(signature).ok()?;\n            ");
+        edit(
+            &format!("{read}Some(key.verify(&digest, &sig).is_ok())"),
+            &format!("{read}Some({hazmat}::PrehashVerifier::verify_prehash(&key, &digest, &sig).is_ok())"),
+        )?;
+    }
+    Ok(())
 }
 
 /// A hash that a stream ended still says its digest, once: `await pipeline(file, hash); hash.digest('hex')`.
