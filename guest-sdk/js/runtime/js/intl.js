@@ -4,6 +4,7 @@
 // A pattern is text in which letters stand for fields, as in CLDR: y M d E (weekday) h m s P (morning or afternoon).
 
 import * as native from '__wasm_rquickjs_builtin/wisp_native';
+import { Collator } from '__wasm_rquickjs_builtin/wisp/collate';
 
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
@@ -469,6 +470,14 @@ export function install() {
   Intl.getCanonicalLocales = canonical;
   Intl.DateTimeFormat = constructor('DateTimeFormat', Dates);
   Intl.NumberFormat = constructor('NumberFormat', Numbers, Intl.NumberFormat);
+  Intl.Collator = constructor('Collator', Collator);
+  const plain = new Intl.Collator();
+  const localeCompare = {
+    localeCompare(that, locales, options) {
+      return (locales === undefined && options === undefined ? plain : new Intl.Collator(locales, options)).compare(this, that);
+    },
+  }.localeCompare;
+  Object.defineProperty(String.prototype, 'localeCompare', { value: localeCompare, writable: true, configurable: true });
   for (const [method, [fields, defaults]] of Object.entries(METHODS)) {
     Date.prototype[method] = {
       [method](locales, options) {

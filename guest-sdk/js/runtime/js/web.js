@@ -54,8 +54,27 @@ function refuse() {
   }
 }
 
+const ENCODINGS = ['ascii', 'base64', 'base64url', 'hex', 'latin1', 'ucs2', 'utf16le', 'utf8'];
+
+// Node does not document these, but packages call them for speed: busboy, and with it multer, for every part of a form.
+function completeBuffer() {
+  const { toString, write } = Buffer.prototype;
+  for (const encoding of ENCODINGS) {
+    const methods = {
+      Slice: function (start, end) {
+        return toString.call(this, encoding, start, end);
+      },
+      Write: function (text, offset = 0, length = this.length - offset) {
+        return write.call(this, text, offset, length, encoding);
+      },
+    };
+    for (const [name, value] of Object.entries(methods)) Object.defineProperty(Buffer.prototype, encoding + name, { value, writable: true, configurable: true });
+  }
+}
+
 export function install() {
   refuse();
+  completeBuffer();
   intl.install();
   globalThis.structuredClone = structuredClone;
   for (const { prototype } of [Request, Response]) {

@@ -43,10 +43,11 @@ macro_rules! modules {
 }
 
 /// Our modules. Functions cannot import them: the prefix is kept from them.
-const MODULES: [(&str, &str); 20] = modules![
+const MODULES: [(&str, &str); 22] = modules![
     "bodies",
     "clone",
     "cloudbase",
+    "collate",
     "console",
     "context",
     "copies",
@@ -63,6 +64,7 @@ const MODULES: [(&str, &str); 20] = modules![
     "platform",
     "resume",
     "server",
+    "signatures",
     "web"
 ];
 

@@ -13,6 +13,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use crate::vendor;
 
 mod engine;
+mod library;
 
 /// What is compiled of the generated crate: all of Node's and the web's API that it has, except its database.
 const FEATURES: [&str; 9] =
@@ -175,6 +176,7 @@ fn builtins(crate_: &Path, runtime: &Path) -> anyhow::Result<()> {
     stores(crate_, runtime)?;
     time_zone(crate_)?;
     bodies(crate_)?;
+    library::edit(crate_, runtime)?;
     // Servers of this instance are reached without a socket. See `runtime/js/server.js`.
     replace(
         crate_,
