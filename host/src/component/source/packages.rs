@@ -44,7 +44,7 @@ const WITH_FALLBACK: &[&str] = &[
     "yarl",
 ];
 
-/// Whether all dependencies of `package.json` are there.
+/// Whether all dependencies of `package.json` are there, where the function sees them.
 pub(super) fn check_node(source: &Path) -> Result<(), BuildError> {
     let Ok(text) = fs::read(source.join("package.json")) else { return Ok(()) };
     let manifest: serde_json::Value = serde_json::from_slice(&text)
@@ -52,11 +52,25 @@ pub(super) fn check_node(source: &Path) -> Result<(), BuildError> {
     let Some(dependencies) = manifest["dependencies"].as_object() else { return Ok(()) };
     let is_missing = |name: &&String| !source.join("node_modules").join(name).is_dir();
     let missing: Vec<_> = dependencies.keys().filter(is_missing).map(String::as_str).collect();
-    if missing.is_empty() {
+    if !missing.is_empty() {
+        let reason = format!("package.json depends on {}, not installed in node_modules", missing.join(", "));
+        return Err(wrong(source, reason, "Run `npm install` in that directory"));
+    }
+    dependencies.keys().try_for_each(|name| check_inside(source, name))
+}
+
+/// A link to a directory elsewhere, as npm makes of workspaces and of `file:` dependencies, leads nowhere in the sandbox.
+fn check_inside(source: &Path, package: &str) -> Result<(), BuildError> {
+    let io = |error| failed_io(source, error);
+    let target = source.join("node_modules").join(package).canonicalize().map_err(io)?;
+    if target.starts_with(source.canonicalize().map_err(io)?) {
         return Ok(());
     }
-    let reason = format!("package.json depends on {}, not installed in node_modules", missing.join(", "));
-    Err(wrong(source, reason, "Run `npm install` in that directory"))
+    let reason = format!(
+        "package.json depends on {package}, which node_modules has as a link to {}; the function sees only its own directory",
+        target.display()
+    );
+    Err(wrong(source, reason, "Run `npm install --install-links` in that directory, which copies such packages"))
 }
 
 /// What a code package lacks that its own list of dependencies names, and the way out; `None` if nothing, as far as can be
@@ -215,6 +229,24 @@ mod tests {
         let project = project(&[("package.json", manifest), ("node_modules/koa/package.json", "{}")]);
         let error = check_node(project.path()).unwrap_err().to_string();
         assert!(error.contains("depends on express, not installed in node_modules. Run `npm install`"), "{error}");
+    }
+
+    #[test]
+    fn a_node_package_that_is_a_link_out_of_the_sources_is_refused() {
+        use std::os::unix::fs::symlink;
+
+        let library = project(&[("index.js", "")]);
+        let project = project(&[
+            ("package.json", r#"{ "dependencies": { "inside": "file:lib", "outside": "file:../lib" } }"#),
+            ("lib/index.js", ""),
+            ("node_modules/.package-lock.json", "{}"),
+        ]);
+        let modules = project.path().join("node_modules");
+        symlink("../lib", modules.join("inside")).unwrap();
+        symlink(library.path(), modules.join("outside")).unwrap();
+        let error = check_node(project.path()).unwrap_err().to_string();
+        assert!(error.contains("depends on outside, which node_modules has as a link to /"), "{error}");
+        assert!(error.contains("npm install --install-links"), "{error}");
     }
 
     #[test]
