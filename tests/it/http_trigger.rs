@@ -136,6 +136,14 @@ async fn an_answer_to_head_says_how_long_the_body_would_be_and_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_head_of_a_guest_that_leaves_the_body_out_itself_says_no_length() {
+    let host = TestHost::start(FUNCTION).await;
+    let answers = on_one_connection(&host, &[&format!("HEAD {PATH}/big:0"), &format!("GET {PATH}/big:0")]).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    assert_eq!(answers.matches("content-length: 0\r\n").count(), 1, "{answers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_with_204_and_304_have_no_body() {
     let host = TestHost::start(FUNCTION).await;
     for status in [204, 304] {

@@ -346,10 +346,10 @@ fn without_forbidden_body(mut response: Response<ResponseBody>, is_head: bool) -
     if !bodiless && !is_head {
         return response;
     }
-    // A HEAD is told how long the body would be.
+    // A HEAD is told how long the body would be; of a framework that leaves bodies out by itself that is not known.
     if is_head
         && !bodiless
-        && let Some(length) = response.body().size_hint().exact()
+        && let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0)
     {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
