@@ -258,6 +258,59 @@ fn a_module_or_a_handler_that_is_missing_is_named() {
     }
 }
 
+/// Sources whose top level makes a directory in `/tmp` for their calls, as upload middleware does.
+const SCRATCH_AT_LOAD: [(&str, &str); 2] = [
+    (
+        "index.js",
+        "const fs = require('fs');\nfs.mkdirSync('/tmp/up');\n\
+         exports.handler = async () => {\n  fs.writeFileSync('/tmp/up/file', 'kept');\n  return fs.readdirSync('/tmp/up');\n};\n",
+    ),
+    (
+        "main.py",
+        "import os\n\nos.makedirs('/tmp/up')\n\n\ndef handler(event, context):\n    open('/tmp/up/file', 'w').close()\n    \
+         return os.listdir('/tmp/up')\n",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_top_level_that_leaves_files_in_tmp_runs_in_each_instance_and_the_build_warns_of_it() {
+    for source in SCRATCH_AT_LOAD {
+        let project = Project::with(runtimes(), &[source]);
+        let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
+        let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
+        let [warning] = &built.warnings[..] else { panic!("{:?}", built.warnings) };
+        assert!(warning.contains("it leaves files in /tmp, which is empty in each instance"), "{warning}");
+        let host = TestHost::start_project(&project, toml).await;
+        assert_eq!(host.invoke("f", "").await.json(), json!(["file"]), "{source:?}");
+    }
+}
+
+/// Sources whose top level writes to `/tmp`, reads it, and leaves nothing.
+const SCRATCH_FOR_A_MOMENT: [(&str, &str); 2] = [
+    (
+        "index.js",
+        "const fs = require('fs');\nfs.writeFileSync('/tmp/f', 'read');\nconst text = fs.readFileSync('/tmp/f', 'utf8');\n\
+         fs.unlinkSync('/tmp/f');\nexports.handler = async () => {\n  fs.writeFileSync('/tmp/g', text);\n  return fs.readFileSync('/tmp/g', 'utf8');\n};\n",
+    ),
+    (
+        "main.py",
+        "import tempfile\n\nwith tempfile.NamedTemporaryFile('w+') as file:\n    file.write('read')\n    file.seek(0)\n    text = file.read()\n\n\n\
+         def handler(event, context):\n    with open('/tmp/g', 'w') as file:\n        file.write(text)\n    return open('/tmp/g').read()\n",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_top_level_that_uses_tmp_for_a_moment_runs_at_build() {
+    for source in SCRATCH_FOR_A_MOMENT {
+        let project = Project::with(runtimes(), &[source]);
+        let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
+        let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
+        assert!(built.warnings.is_empty(), "{:?}", built.warnings);
+        let host = TestHost::start_project(&project, toml).await;
+        assert_eq!(host.invoke("f", "").await.text(), "read", "{source:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_lead_out_of_python_sources_or_in_circles_are_left_out() {
     let elsewhere = tempfile::tempdir().unwrap();

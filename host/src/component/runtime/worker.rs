@@ -206,6 +206,9 @@ impl Bench<'_> {
             Ok((Err(failure),)) => return Err(refusal(job, CallError::from_failure(failure))),
             Err(error) => return Err(Outcome::Failed(super::explained(store, error))),
         };
+        if store.data().files.has_scratch_files() {
+            return Err(Outcome::Unfit("it leaves files in /tmp, which is empty in each instance".into()));
+        }
         self.park(store, &instance, deadline).await?;
         let park = began.elapsed();
         let mut state = InstanceState::new(store, &instance);

@@ -112,10 +112,10 @@ impl Recipe<'_> {
         }
     }
 
-    /// What the function is given when it runs, but no `/tmp`, which would be empty again then, and no network.
+    /// What the function is given when it runs, but no network. What it leaves in `/tmp` is not there then: see `worker.rs`.
     fn policy(&self) -> Policy {
         let Loading { runtimes, function, server, limits, .. } = *self.loading;
-        let function = FunctionConfig { code_dir: Some(self.job.source.clone()), scratch: 0, ..function.clone() };
+        let function = FunctionConfig { code_dir: Some(self.job.source.clone()), ..function.clone() };
         Policy {
             identity: Arc::new(Identity::new(server, Arc::new(function), QUALIFIER, "")),
             outbound: Arc::new(OutboundPolicy::default()),
