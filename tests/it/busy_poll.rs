@@ -25,11 +25,10 @@ fn start(directory: &Path) -> HostProcess {
 async fn load(api: SocketAddr) {
     let mut client = Raw::connect(api).await;
     let path = "/2016-08-15/services/default/functions/f/invocations";
-    let requests = format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\necho").repeat(REQUESTS - 1);
-    client.write(requests).await;
-    client
-        .write(format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 4\r\n\r\necho"))
-        .await;
+    let request = |connection| {
+        format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: {connection}\r\ncontent-length: 4\r\n\r\necho")
+    };
+    client.write(request("keep-alive").repeat(REQUESTS - 1) + &request("close")).await;
     let answers = client.read_to_end().await;
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), REQUESTS, "{answers}");
 }

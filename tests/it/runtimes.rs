@@ -258,6 +258,16 @@ fn a_module_or_a_handler_that_is_missing_is_named() {
     }
 }
 
+const PLAIN: &str = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
+
+/// A function of one file, what its build warns of, and a host that serves it from the project's directories.
+async fn served_from(source: (&str, &str)) -> (Project, Vec<String>, TestHost) {
+    let project = Project::with(runtimes(), &[source]);
+    let warnings = project.build_all(PLAIN).into_iter().flat_map(|built| built.warnings).collect();
+    let host = TestHost::start_project(&project, PLAIN).await;
+    (project, warnings, host)
+}
+
 /// Sources whose top level makes a directory in `/tmp` for their calls, as upload middleware does.
 const SCRATCH_AT_LOAD: [(&str, &str); 2] = [
     (
@@ -275,12 +285,9 @@ const SCRATCH_AT_LOAD: [(&str, &str); 2] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_top_level_that_leaves_files_in_tmp_runs_in_each_instance_and_the_build_warns_of_it() {
     for source in SCRATCH_AT_LOAD {
-        let project = Project::with(runtimes(), &[source]);
-        let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
-        let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
-        let [warning] = &built.warnings[..] else { panic!("{:?}", built.warnings) };
+        let (_project, warnings, host) = served_from(source).await;
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
         assert!(warning.contains("it leaves files in /tmp, which is empty in each instance"), "{warning}");
-        let host = TestHost::start_project(&project, toml).await;
         assert_eq!(host.invoke("f", "").await.json(), json!(["file"]), "{source:?}");
     }
 }
@@ -302,11 +309,8 @@ const SCRATCH_FOR_A_MOMENT: [(&str, &str); 2] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_top_level_that_uses_tmp_for_a_moment_runs_at_build() {
     for source in SCRATCH_FOR_A_MOMENT {
-        let project = Project::with(runtimes(), &[source]);
-        let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
-        let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
-        assert!(built.warnings.is_empty(), "{:?}", built.warnings);
-        let host = TestHost::start_project(&project, toml).await;
+        let (_project, warnings, host) = served_from(source).await;
+        assert!(warnings.is_empty(), "{warnings:?}");
         assert_eq!(host.invoke("f", "").await.text(), "read", "{source:?}");
     }
 }
@@ -328,9 +332,8 @@ async fn links_that_lead_out_of_python_sources_or_in_circles_are_left_out() {
     link("nowhere.py".as_ref(), "dangling.py");
     link(".".as_ref(), "lib/circle");
     link("lib/shared.py".as_ref(), "other.py");
-    let toml = "[functions.f]\ntimeout = \"30 s\"\n[functions.f.build]\n";
-    let built = project.build(toml).unwrap_or_else(|error| panic!("{error}\n{}", error.output));
+    let [built] = &project.build_all(PLAIN)[..] else { panic!("one function") };
     assert!(built.warnings.is_empty(), "{:?}", built.warnings);
-    let host = TestHost::start_project(&project, toml).await;
+    let host = TestHost::start_project(&project, PLAIN).await;
     assert_eq!(host.invoke("f", "").await.text(), "shared");
 }

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::{
+    capability::files::CODE,
     catalog::LATEST,
     config::{FunctionConfig, ServerConfig},
     instance::Guest,
@@ -67,7 +68,7 @@ impl Identity {
         let fixed = [
             ("FC_ACCOUNT_ID", &*self.account_id),
             ("FC_CUSTOM_LISTEN_PORT", "9000"),
-            ("FC_FUNC_CODE_PATH", "/code"),
+            ("FC_FUNC_CODE_PATH", CODE),
             ("FC_FUNCTION_HANDLER", &*function.handler),
             ("FC_FUNCTION_MEMORY_SIZE", &*memory),
             ("FC_FUNCTION_NAME", &*function.name),

@@ -38,6 +38,9 @@ const TYPES: &str = "wasi:filesystem/types@0.2.12";
 /// What every file or directory costs beyond its bytes, so that empty ones cannot be made without end.
 const ENTRY_COST: u64 = 4 << 10;
 
+/// Where guests see their code directory.
+pub(crate) const CODE: &str = "/code";
+
 /// Where the scratch directories of one host process lie. It goes with the process; what a killed one left behind goes at
 /// the next start.
 pub(crate) struct ScratchRoot {
@@ -177,7 +180,7 @@ impl Private {
 
 fn directories(code: Option<&Path>, scratch: Option<&Path>) -> WasiFilesystemCtx {
     let mut wasi = WasiCtxBuilder::new();
-    let code = code.map(|path| (path, "/code", FsPerms::ReadOnly));
+    let code = code.map(|path| (path, CODE, FsPerms::ReadOnly));
     let scratch = scratch.map(|path| (path, "/tmp", FsPerms::ReadWrite));
     for (path, name, permissions) in code.into_iter().chain(scratch) {
         if let Err(error) = wasi.preopened_dir(path, name, permissions) {

@@ -5,8 +5,8 @@
 
 use std::{fs, path::Path};
 
-use super::{CODE, sources, typescript::has_ending};
-use crate::{component::runtime::abi::TranslatedFile, config::Language};
+use super::{sources, typescript::has_ending};
+use crate::{capability::files::CODE, component::runtime::abi::TranslatedFile, config::Language};
 
 /// Bytes of sources that are kept at most, each and together. What is larger is data.
 const FILE: u64 = 1 << 20;

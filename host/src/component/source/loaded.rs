@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    BuildError, CODE, Job, Loading, Packages, Progress, failed_io, kept, packages, typescript, user_error::UserError,
+    BuildError, Job, Loading, Packages, Progress, failed_io, kept, packages, typescript, user_error::UserError,
 };
 use crate::{
-    capability::{environment::Identity, outbound::OutboundPolicy},
+    capability::{environment::Identity, files::CODE, outbound::OutboundPolicy},
     component::runtime::{self, Snapshot, SnapshotError, abi},
     config::{Evaluate, FunctionConfig, HandlerType, Language, Limits},
     instance::{CallError, Policy},

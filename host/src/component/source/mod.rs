@@ -122,9 +122,6 @@ impl BuildError {
     }
 }
 
-/// Where a guest sees the sources.
-const CODE: &str = "/code";
-
 /// Who fails where no tool does.
 const HOST: &str = "wisp";
 

@@ -56,14 +56,14 @@ pub(super) fn check_node(source: &Path) -> Result<(), BuildError> {
         let reason = format!("package.json depends on {}, not installed in node_modules", missing.join(", "));
         return Err(wrong(source, reason, "Run `npm install` in that directory"));
     }
-    dependencies.keys().try_for_each(|name| check_inside(source, name))
+    let inside = source.canonicalize().map_err(|error| failed_io(source, error))?;
+    dependencies.keys().try_for_each(|name| check_inside(&inside, name))
 }
 
-/// A link to a directory elsewhere, as npm makes of workspaces and of `file:` dependencies, leads nowhere in the sandbox.
+/// `source` has no links itself. A link to a directory elsewhere, as npm makes of workspaces and of `file:` dependencies, leads nowhere in the sandbox.
 fn check_inside(source: &Path, package: &str) -> Result<(), BuildError> {
-    let io = |error| failed_io(source, error);
-    let target = source.join("node_modules").join(package).canonicalize().map_err(io)?;
-    if target.starts_with(source.canonicalize().map_err(io)?) {
+    let target = source.join("node_modules").join(package).canonicalize().map_err(|error| failed_io(source, error))?;
+    if target.starts_with(source) {
         return Ok(());
     }
     let reason = format!(

@@ -15,8 +15,8 @@ use oxc::{
     transformer::{HelperLoaderMode, TransformOptions, Transformer},
 };
 
-use super::{CODE, sources, user_error::UserError};
-use crate::component::runtime::abi::TranslatedFile;
+use super::{sources, user_error::UserError};
+use crate::{capability::files::CODE, component::runtime::abi::TranslatedFile};
 
 /// Endings of files that a JavaScript engine does not read as they are.
 const ENDINGS: &[&str] = &["ts", "mts", "cts", "tsx", "jsx"];
